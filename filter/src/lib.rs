@@ -1,1 +1,15 @@
-//! To be written.
+//! The proxy-wasm module that Envoy loads: one module, two roles.
+//!
+//! Translates Envoy's callbacks into calls of `kt_core` and its answers into host calls; decides nothing itself.
+
+mod attempt;
+mod downstream;
+mod host;
+mod root;
+
+use proxy_wasm::types::LogLevel;
+
+proxy_wasm::main! {{
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_root_context(|_| Box::new(root::Root::default()));
+}}

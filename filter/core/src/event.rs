@@ -1,1 +1,205 @@
-//! To be written.
+//! The audit event: one JSON line per exchange.
+//!
+//! Field names are those of the specification's section 8. Holds counts, kinds and places, never text of a message and
+//! never a key. Writing the line is the host's business.
+
+use crate::config::{Action, Mode};
+use crate::message::usage::Usage;
+use crate::policy::Finding;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// The client got a whole answer.
+    #[default]
+    Completed,
+    /// A policy refused the request or ended the answer.
+    Blocked,
+    /// The gateway refused the request before any policy ran.
+    Refused,
+    /// The client went away.
+    ClientDisconnected,
+    /// No upstream gave a whole answer.
+    UpstreamError,
+    /// The gateway failed.
+    GatewayFailure,
+}
+
+/// What was decided about an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Nothing found.
+    #[default]
+    Allow,
+    /// Something found that is only reported.
+    Warn,
+    /// Something replaced.
+    Redact,
+    /// Refused or cut.
+    Block,
+}
+
+impl Verdict {
+    /// As in `x-kt-verdict`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Allow => "allow",
+            Verdict::Warn => "warn",
+            Verdict::Redact => "redact",
+            Verdict::Block => "block",
+        }
+    }
+
+    /// What a finding means for its exchange. A shadow finding changes nothing.
+    pub fn of(finding: &Finding) -> Verdict {
+        match (finding.mode, finding.action) {
+            (Mode::Shadow, _) => Verdict::Allow,
+            (Mode::Enforce, Action::Block) => Verdict::Block,
+            (Mode::Enforce, Action::Redact) => Verdict::Redact,
+            (Mode::Enforce, Action::Warn) => Verdict::Warn,
+        }
+    }
+}
+
+/// Findings of one kind in one place.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FindingCount {
+    /// The policy's name.
+    pub policy: &'static str,
+    /// `<policy>.<kind>`.
+    pub reason: String,
+    /// Where, such as `messages[2].content`.
+    pub place: String,
+    /// How many.
+    pub count: u32,
+    /// `enforce` or `shadow`.
+    pub mode: Mode,
+    /// What the policy is configured to do.
+    pub action: Action,
+}
+
+/// How much was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct Scanned {
+    /// Texts of the request.
+    pub request_texts: u32,
+    /// Bytes of those.
+    pub request_bytes: u64,
+    /// Texts of the answer; deltas of a stream.
+    pub response_texts: u32,
+    /// Bytes of those.
+    pub response_bytes: u64,
+}
+
+/// Milliseconds of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Latency {
+    /// First byte of the request to last byte of the answer.
+    pub total: f64,
+    /// Last byte of the request to the answer's headers, all attempts included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub upstream: Option<f64>,
+    /// First byte of the request to the first released byte of the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ttft: Option<f64>,
+    /// Spent in policies.
+    pub policy: f64,
+}
+
+/// One exchange. Borrowed from what the exchange remembers, serialised once.
+#[derive(Debug, Serialize)]
+pub struct Event<'e> {
+    /// When the exchange ended, RFC 3339 in UTC.
+    pub time: String,
+    /// Envoy's `x-request-id`.
+    pub request_id: &'e str,
+    /// The pack's name.
+    pub pack: &'e str,
+    /// The pack's version.
+    pub pack_version: &'e str,
+    /// `false`: nothing was enforced.
+    pub pack_enabled: bool,
+    /// SHA-256 of the configuration file.
+    pub config_sha256: &'e str,
+    /// Name of the endpoint, or `passthrough`, or `none`.
+    pub endpoint: &'e str,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// The request's `model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_requested: Option<&'e str>,
+    /// Id of the target that answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<&'e str>,
+    /// The answer's `model`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_served: Option<&'e str>,
+    /// Attempts on upstreams.
+    pub attempts: u64,
+    /// Status the client got; 0 if it got none.
+    pub status: u64,
+    /// The gateway's own error code, if the answer was its own.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub error_code: &'e str,
+    /// How it ended.
+    pub ended: Ended,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// What was found.
+    pub findings: &'e [FindingCount],
+    /// How much was read.
+    pub scanned: Scanned,
+    /// What could not be read, by kind.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub unscanned: BTreeMap<&'static str, u32>,
+    /// Token counts as reported.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<&'e Usage>,
+    /// Where the time went.
+    pub latency_ms: Latency,
+}
+
+impl Event<'_> {
+    /// The line, without its end.
+    pub fn to_line(&self) -> Vec<u8> {
+        // Only strings, numbers and plain structures: serialising cannot fail.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+/// Milliseconds since 1970 as RFC 3339 in UTC, such as `2026-11-20T10:17:00.250Z`.
+pub fn rfc3339(unix_ms: u64) -> String {
+    let (days, ms) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
+    // Days since 0000-03-01 in eras of 400 years (Howard Hinnant's `civil_from_days`).
+    let z = days + 719_468;
+    let (era, day_of_era) = (z / 146_097, z % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second, milli) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milli:03}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(unix_ms: u64, expected: &str) {
+        assert_eq!(rfc3339(unix_ms), expected);
+    }
+
+    #[test]
+    fn times_are_written_as_rfc_3339() {
+        check(0, "1970-01-01T00:00:00.000Z");
+        check(951_782_400_000, "2000-02-29T00:00:00.000Z");
+        check(1_795_169_820_250, "2026-11-20T10:17:00.250Z");
+    }
+}

@@ -1,1 +1,95 @@
-//! To be written.
+//! One request and its answer as a state machine without I/O.
+//!
+//! Whoever holds an [`Exchange`] (Envoy's filter, a test host, `kt-control`) feeds it what arrives and obeys what it says.
+//! It reads no clock and calls no one. Invariants: a request is admitted once; no byte of an inspected body leaves before
+//! the chain has seen it; after a block nothing of the answer leaves any more.
+
+mod record;
+mod request;
+mod response;
+mod route;
+mod stream;
+
+pub use record::Timing;
+pub use request::{Admission, Dispatch, RequestHead};
+pub use response::{AnswerHead, AnswerMode, AnswerStart, WholeAnswer};
+pub use stream::ChunkStep;
+
+use crate::diagnostic::Diagnostic;
+use crate::event::Ended;
+use crate::message::Endpoint;
+use crate::plan::Plan;
+use crate::plugin::Downstream;
+use crate::policy::{Active, Facts, Scratch};
+use crate::reply::Reply;
+use record::Record;
+use std::rc::Rc;
+use stream::Stream;
+
+/// What all exchanges of one gateway share.
+pub struct Gateway {
+    /// The operator's file, compiled.
+    pub plan: Plan,
+    config_sha256: String,
+    /// Clusters have an attempt role of their own.
+    attempt_role: bool,
+}
+
+impl Gateway {
+    /// Compiles the downstream role's configuration.
+    pub fn new(plugin: Downstream) -> Result<Gateway, Vec<Diagnostic>> {
+        let automaton = plugin.pattern_automaton.as_deref().map(base64::decode);
+        let plan = Plan::compile(plugin.policy_config, automaton.flatten().as_deref())?;
+        Ok(Gateway { plan, config_sha256: plugin.config_sha256, attempt_role: plugin.attempt_role })
+    }
+}
+
+/// One request and its answer.
+pub struct Exchange {
+    gateway: Rc<Gateway>,
+    head: RequestHead,
+    endpoint: Option<Endpoint>,
+    active: Active,
+    record: Record,
+    scratch: Scratch,
+    stream: Option<Stream>,
+    /// What is forwarded is not ours to read.
+    passthrough: bool,
+}
+
+impl Exchange {
+    /// An exchange of which nothing has arrived yet.
+    pub fn new(gateway: Rc<Gateway>) -> Exchange {
+        Exchange {
+            gateway,
+            head: RequestHead::default(),
+            endpoint: None,
+            active: Active::default(),
+            record: Record::default(),
+            scratch: Scratch::default(),
+            stream: None,
+            passthrough: false,
+        }
+    }
+
+    /// The caller's own `authorization`.
+    pub fn client_key(&self) -> Option<&str> {
+        self.head.header("authorization")
+    }
+
+    /// Something in the host failed; the exchange cannot go on.
+    pub fn fail(&mut self) -> Reply {
+        self.refuse(Reply::gateway_failure(), Ended::GatewayFailure)
+    }
+
+    /// The event's line, once the exchange is over; `None` if none is wanted.
+    pub fn finish(&mut self, timing: &Timing) -> Option<Vec<u8>> {
+        record::line(self, timing)
+    }
+
+    fn refuse(&mut self, reply: Reply, ended: Ended) -> Reply {
+        self.record.ended = Some(ended);
+        self.record.error_code = reply.code;
+        reply
+    }
+}

@@ -1,1 +1,178 @@
-//! To be written.
+//! Releases streamed text once no policy can still change it.
+//!
+//! Knows nothing of SSE or JSON: one lane's deltas go in, and out come the place up to which the lane is decided and the
+//! edits before it. Invariants: a match is never released in part; what is released, edited, is what a one-shot inspection of
+//! the whole lane would have given, whatever the deltas were; the window keeps only what is held and [`LOOKBEHIND_BYTES`].
+
+use crate::config::Role;
+use crate::policy::{Active, Chain, Direction, Finding, Scratch};
+use std::collections::VecDeque;
+
+/// How far before a match a policy may look to judge it.
+const LOOKBEHIND_BYTES: usize = 64;
+
+/// Released text stays in the window until there is this much of it, so that it is not moved for every delta.
+const COMPACT_BYTES: usize = 1024;
+
+/// A replacement, in bytes of the lane's original text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// First byte replaced.
+    pub start: u64,
+    /// Byte after the last one replaced.
+    pub end: u64,
+    /// What stands there instead.
+    pub marker: String,
+}
+
+/// What one more delta made certain.
+#[derive(Debug, PartialEq)]
+pub enum Progress {
+    /// The lane is decided up to [`Holdback::released`].
+    Released,
+    /// A policy blocks; nothing of the lane beyond what was released before may leave.
+    Blocked(Finding),
+}
+
+/// One lane of a stream.
+#[derive(Debug, Default)]
+pub struct Holdback {
+    /// The end of the lane's text: released look-behind, then what is held.
+    window: String,
+    /// Place of the window's first byte in the lane.
+    base: u64,
+    /// First byte of the window that is not released.
+    open: usize,
+    /// Edits before `open`, oldest first, until [`Holdback::forget`] drops them.
+    edits: VecDeque<Edit>,
+}
+
+impl Holdback {
+    /// Bytes of the lane that came in so far.
+    pub fn received(&self) -> u64 {
+        self.base + self.window.len() as u64
+    }
+
+    /// Bytes of the lane that are decided.
+    pub fn released(&self) -> u64 {
+        self.base + self.open as u64
+    }
+
+    /// Bytes that wait for more text.
+    pub fn held_bytes(&self) -> usize {
+        self.window.len() - self.open
+    }
+
+    /// Edits of decided text that [`Holdback::forget`] has not dropped, oldest first.
+    pub fn edits(&self) -> impl Iterator<Item = &Edit> {
+        self.edits.iter()
+    }
+
+    /// Takes one more delta.
+    pub fn push(
+        &mut self,
+        chain: &Chain,
+        active: Active,
+        delta: &str,
+        scratch: &mut Scratch,
+        findings: &mut Vec<Finding>,
+    ) -> Progress {
+        self.window.push_str(delta);
+        self.decide(chain, active, scratch, findings, false)
+    }
+
+    /// The lane has ended: everything is decided.
+    pub fn finish(
+        &mut self,
+        chain: &Chain,
+        active: Active,
+        scratch: &mut Scratch,
+        findings: &mut Vec<Finding>,
+    ) -> Progress {
+        self.decide(chain, active, scratch, findings, true)
+    }
+
+    /// Drops edits that end at or before `place`; text up to there has left.
+    pub fn forget(&mut self, place: u64) {
+        while self.edits.front().is_some_and(|edit| edit.end <= place) {
+            self.edits.pop_front();
+        }
+    }
+
+    fn decide(
+        &mut self,
+        chain: &Chain,
+        active: Active,
+        scratch: &mut Scratch,
+        findings: &mut Vec<Finding>,
+        ended: bool,
+    ) -> Progress {
+        if self.open == self.window.len() {
+            return Progress::Released;
+        }
+        let mut found = Vec::new();
+        chain.inspect(active, Direction::Response, Role::Assistant, &self.window, self.open, scratch, &mut found);
+        let open = match ended {
+            true => self.window.len(),
+            false => chain.open_from(active, &self.window, self.open, scratch),
+        };
+        // A match that reaches into open text may still grow or come to nothing.
+        found.retain(|finding| finding.range.end <= open);
+        if let Some(position) = found.iter().position(Finding::blocks) {
+            let blocking = found.swap_remove(position);
+            findings.push(blocking.clone());
+            return Progress::Blocked(blocking);
+        }
+        self.edit(chain, &found);
+        findings.append(&mut found);
+        self.open = open;
+        self.compact();
+        Progress::Released
+    }
+
+    fn edit(&mut self, chain: &Chain, found: &[Finding]) {
+        for merged in merge(found) {
+            let matched = self.window.get(merged.start..merged.end).unwrap_or_default();
+            let mut marker = String::new();
+            chain.marker(merged.finding, matched, &mut marker);
+            let (start, end) = (self.base + merged.start as u64, self.base + merged.end as u64);
+            self.edits.push_back(Edit { start, end, marker });
+        }
+    }
+
+    fn compact(&mut self) {
+        let Some(mut keep) = self.open.checked_sub(LOOKBEHIND_BYTES).filter(|keep| *keep >= COMPACT_BYTES) else {
+            return;
+        };
+        while !self.window.is_char_boundary(keep) {
+            keep -= 1;
+        }
+        self.window.drain(..keep);
+        self.base += keep as u64;
+        self.open -= keep;
+    }
+}
+
+/// Neighbouring or overlapping redactions as one.
+pub struct Merged<'f> {
+    /// First byte.
+    pub start: usize,
+    /// Byte after the last.
+    pub end: usize,
+    /// The first of the findings, which names the marker.
+    pub finding: &'f Finding,
+}
+
+/// The redactions among `findings`, in order of place; overlapping ones become one, marked as the first.
+pub fn merge(findings: &[Finding]) -> Vec<Merged<'_>> {
+    let mut redactions: Vec<&Finding> = findings.iter().filter(|finding| finding.redacts()).collect();
+    redactions.sort_by_key(|finding| finding.range.start);
+    let mut merged: Vec<Merged> = Vec::with_capacity(redactions.len());
+    for finding in redactions {
+        match merged.last_mut() {
+            Some(last) if finding.range.start < last.end => last.end = last.end.max(finding.range.end),
+            _ => merged.push(Merged { start: finding.range.start, end: finding.range.end, finding }),
+        }
+    }
+    merged
+}

@@ -12,6 +12,7 @@
 //! Invariants: nothing here reads a clock, the environment, a file or a socket; `message`, `sse` and `scan` never name
 //! `policy`, `plan` or `exchange`; a policy never sees JSON or SSE; only `reply` writes what a client reads.
 
+pub mod attempt;
 pub mod config;
 pub mod diagnostic;
 pub mod plan;

@@ -1,8 +1,423 @@
 //! The policies and the chain they form.
 //!
-//! A policy sees texts, never JSON, SSE or another policy. Every policy inspects the text as it was written; edits are
-//! merged afterwards, so the order of the chain decides only which block is reported.
+//! A policy sees texts, never JSON, SSE or another policy. Every policy inspects the text as it was written and the edits
+//! are merged afterwards, so the order of the chain decides one thing: which block is reported.
+//! Invariant: a [`Chain`] exists only if every policy in it could be compiled.
 
 pub mod pii;
 pub mod prompt_injection;
 pub mod safety;
+
+use crate::config::{Action, ApplyTo, Mode, PolicyConfig, Role, When};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::scan::words::{Lexicon, Words};
+use pii::Pii;
+use prompt_injection::Injection;
+use safety::Safety;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// The policies that exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PolicyKind {
+    /// Instructions that try to override the operator's.
+    PromptInjection,
+    /// Personal data and secrets.
+    PiiDetector,
+    /// Unsafe content.
+    SafetyFilter,
+    /// One event per exchange.
+    AuditLogger,
+}
+
+impl PolicyKind {
+    /// All of them.
+    pub const ALL: [PolicyKind; 4] =
+        [PolicyKind::PromptInjection, PolicyKind::PiiDetector, PolicyKind::SafetyFilter, PolicyKind::AuditLogger];
+
+    /// The name in the chain and in reason codes.
+    pub const fn name(self) -> &'static str {
+        match self {
+            PolicyKind::PromptInjection => "prompt-injection",
+            PolicyKind::PiiDetector => "pii-detector",
+            PolicyKind::SafetyFilter => "safety-filter",
+            PolicyKind::AuditLogger => "audit-logger",
+        }
+    }
+
+    /// The policy of that name.
+    pub fn from_name(name: &str) -> Option<PolicyKind> {
+        PolicyKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+/// Which way a text travels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the model.
+    Request,
+    /// From the model to the client.
+    Response,
+}
+
+/// A place in one text that a policy's detector objects to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Match {
+    /// Second half of the reason code.
+    pub kind: Cow<'static, str>,
+    /// First byte.
+    pub start: usize,
+    /// Byte after the last.
+    pub end: usize,
+    /// Strength of the evidence from 0 to 1; 1 where the detector only knows yes and no.
+    pub score: f32,
+}
+
+/// A match together with what its policy wants done about it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// Whose it is.
+    pub policy: PolicyKind,
+    /// Second half of the reason code.
+    pub kind: Cow<'static, str>,
+    /// Bytes of the text.
+    pub range: Range<usize>,
+    /// What the policy is configured to do.
+    pub action: Action,
+    /// Whether it does it.
+    pub mode: Mode,
+    /// Strength of the evidence from 0 to 1.
+    pub score: f32,
+}
+
+impl Finding {
+    /// `<policy>.<kind>`, such as `pii-detector.email`.
+    pub fn reason(&self) -> String {
+        format!("{}.{}", self.policy.name(), self.kind)
+    }
+
+    /// Whether the text must not pass.
+    pub fn blocks(&self) -> bool {
+        self.action == Action::Block && self.mode == Mode::Enforce
+    }
+
+    /// Whether the match must be replaced.
+    pub fn redacts(&self) -> bool {
+        self.action == Action::Redact && self.mode == Mode::Enforce
+    }
+}
+
+/// One policy of the chain.
+struct Link {
+    policy: Policy,
+    when: When,
+    mode: Mode,
+}
+
+enum Policy {
+    Injection(Box<Injection>),
+    Pii(Box<Pii>),
+    Safety(Box<Safety>),
+    Audit,
+}
+
+impl Policy {
+    fn kind(&self) -> PolicyKind {
+        match self {
+            Policy::Injection(_) => PolicyKind::PromptInjection,
+            Policy::Pii(_) => PolicyKind::PiiDetector,
+            Policy::Safety(_) => PolicyKind::SafetyFilter,
+            Policy::Audit => PolicyKind::AuditLogger,
+        }
+    }
+
+    fn action(&self) -> Action {
+        match self {
+            Policy::Injection(injection) => injection.action(),
+            Policy::Pii(pii) => pii.action(),
+            Policy::Safety(safety) => safety.action(),
+            Policy::Audit => Action::Warn,
+        }
+    }
+
+    fn reads(&self, direction: Direction) -> bool {
+        let apply_to = match self {
+            Policy::Injection(_) => ApplyTo::Input,
+            Policy::Pii(pii) => pii.apply_to(),
+            Policy::Safety(safety) => safety.apply_to(),
+            Policy::Audit => return false,
+        };
+        match direction {
+            Direction::Request => apply_to != ApplyTo::Output,
+            Direction::Response => apply_to != ApplyTo::Input,
+        }
+    }
+
+    /// Whether the policy works on the word pass.
+    fn reads_words(&self) -> bool {
+        matches!(self, Policy::Injection(_) | Policy::Safety(_))
+    }
+}
+
+/// The links that apply to one exchange: one bit each, in the order of the chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Active(u32);
+
+impl Active {
+    fn has(self, position: usize) -> bool {
+        self.0 & (1 << position) != 0
+    }
+}
+
+/// What the conditions of a link are asked about.
+pub trait Facts {
+    /// The request's path without its query.
+    fn path(&self) -> &str;
+    /// A request header by its lower-case name.
+    fn header(&self, name: &str) -> Option<&str>;
+    /// The request's `model`.
+    fn model(&self) -> Option<&str>;
+}
+
+/// Buffers that one inspection leaves behind for the next.
+#[derive(Default)]
+pub struct Scratch {
+    words: Words,
+    matches: Vec<Match>,
+}
+
+/// Links fit the bits of [`Active`].
+const MAX_LINKS: usize = 32;
+
+/// The compiled chain.
+pub struct Chain {
+    links: Vec<Link>,
+    lexicon: Lexicon,
+}
+
+impl Chain {
+    /// Compiles every policy of the chain, or says everything that is wrong with them.
+    ///
+    /// `pattern_automaton` is the prebuilt automaton of `pii-detector.detect_patterns`; without one it is built here,
+    /// where that is possible.
+    pub fn compile(config: &PolicyConfig, pattern_automaton: Option<&[u8]>) -> Result<Chain, Vec<Diagnostic>> {
+        let mut problems = Vec::new();
+        let mut links: Vec<Link> = Vec::new();
+        if config.policies.chain.is_empty() {
+            problems.push(
+                Diagnostic::error("empty-chain", "policies.chain", "the chain has no policy")
+                    .help("name at least one policy, or set `pack.enabled: false` to let traffic pass"),
+            );
+        }
+        for (position, entry) in config.policies.chain.iter().enumerate().take(MAX_LINKS) {
+            let path = format!("policies.chain[{position}]");
+            let Some(kind) = PolicyKind::from_name(&entry.name) else {
+                problems.push(unknown_policy(&entry.name, path));
+                continue;
+            };
+            if links.iter().any(|link| link.policy.kind() == kind) {
+                problems.push(
+                    Diagnostic::error("duplicate-policy", path, format!("`{}` stands in the chain twice", entry.name))
+                        .help("keep one of them"),
+                );
+                continue;
+            }
+            match compile_policy(kind, config, pattern_automaton) {
+                Ok(policy) => {
+                    let (when, mode) = (entry.options.when.clone(), entry.options.mode);
+                    links.push(Link { policy, when, mode });
+                }
+                Err(found) => problems.extend(found),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let injection = links.iter().find_map(|link| match &link.policy {
+            Policy::Injection(injection) => Some(&**injection),
+            _ => None,
+        });
+        let safety = links.iter().find_map(|link| match &link.policy {
+            Policy::Safety(safety) => Some(&**safety),
+            _ => None,
+        });
+        let lexicon = Lexicon::build(injection, safety);
+        Ok(Chain { links, lexicon })
+    }
+
+    /// The links whose conditions hold.
+    pub fn active(&self, facts: &impl Facts) -> Active {
+        let holds = |when: &When| {
+            when.path.as_ref().is_none_or(|prefix| facts.path().starts_with(prefix.as_str()))
+                && (when.model.is_empty() || facts.model().is_some_and(|model| when.model.iter().any(|m| m == model)))
+                && when.header.iter().all(|(name, wanted)| {
+                    facts.header(&name.to_ascii_lowercase()).is_some_and(|value| value.eq_ignore_ascii_case(wanted))
+                })
+        };
+        let bits = self.links.iter().enumerate().filter(|(_, link)| holds(&link.when));
+        Active(bits.fold(0, |bits, (position, _)| bits | 1 << position))
+    }
+
+    /// The audit logger alone, for a pack that enforces nothing.
+    pub fn only_audit(&self) -> Active {
+        let audit = self.links.iter().position(|link| matches!(link.policy, Policy::Audit));
+        Active(audit.map_or(0, |position| 1 << position))
+    }
+
+    /// Whether `a`'s policy stands before `b`'s in the chain.
+    pub fn comes_before(&self, a: &Finding, b: &Finding) -> bool {
+        let position = |finding: &Finding| self.links.iter().position(|link| link.policy.kind() == finding.policy);
+        position(a) < position(b)
+    }
+
+    /// Every link, whatever its conditions.
+    pub fn all(&self) -> Active {
+        Active((1u64 << self.links.len()).wrapping_sub(1) as u32)
+    }
+
+    /// Whether any active policy reads texts that travel this way.
+    pub fn reads(&self, active: Active, direction: Direction) -> bool {
+        self.active_links(active).any(|link| link.policy.reads(direction))
+    }
+
+    /// Whether the event of this exchange is wanted.
+    pub fn audits(&self, active: Active) -> bool {
+        self.active_links(active).any(|link| matches!(link.policy, Policy::Audit))
+    }
+
+    /// The refusal text an operator gave a policy.
+    pub fn message(&self, policy: PolicyKind) -> Option<&str> {
+        self.links.iter().find_map(|link| match &link.policy {
+            Policy::Injection(injection) if policy == PolicyKind::PromptInjection => injection.message(),
+            _ => None,
+        })
+    }
+
+    /// Appends what the active policies find in `text[from..]`, in the order of the chain and by place within a policy.
+    ///
+    /// Text before `from` was decided earlier; it is looked at only to judge what follows.
+    #[allow(clippy::too_many_arguments, reason = "one call site each for whole texts and for streams")]
+    pub fn inspect(
+        &self,
+        active: Active,
+        direction: Direction,
+        role: Role,
+        text: &str,
+        from: usize,
+        scratch: &mut Scratch,
+        findings: &mut Vec<Finding>,
+    ) {
+        let mut words_are_read = false;
+        for link in self.active_links(active).filter(|link| link.policy.reads(direction)) {
+            if matches!(&link.policy, Policy::Injection(injection) if !injection.reads(role)) {
+                continue;
+            }
+            if link.policy.reads_words() && !words_are_read {
+                scratch.words.scan(&self.lexicon, text, from);
+                words_are_read = true;
+            }
+            scratch.matches.clear();
+            match &link.policy {
+                Policy::Injection(injection) => scratch.matches.extend(injection.inspect(&scratch.words, text)),
+                Policy::Pii(pii) => pii.inspect(text, from, &mut scratch.matches),
+                Policy::Safety(safety) => safety.inspect(&scratch.words, text, from, &mut scratch.matches),
+                Policy::Audit => {}
+            }
+            findings.extend(scratch.matches.drain(..).map(|found| Finding {
+                policy: link.policy.kind(),
+                kind: found.kind,
+                range: found.start..found.end,
+                action: link.policy.action(),
+                mode: link.mode,
+                score: found.score,
+            }));
+        }
+    }
+
+    /// The earliest byte at or after `from` that may still become part of a match once more text follows.
+    ///
+    /// Must be called after [`Chain::inspect`] of the same text with the same `scratch`, whose word pass it uses.
+    pub fn open_from(&self, active: Active, text: &str, from: usize, scratch: &Scratch) -> usize {
+        let mut open = text.len();
+        for link in self.active_links(active).filter(|link| link.policy.reads(Direction::Response)) {
+            open = open.min(match &link.policy {
+                Policy::Pii(pii) => pii.open_from(text, from),
+                Policy::Safety(safety) => safety.open_from(&scratch.words, text, from),
+                Policy::Injection(_) | Policy::Audit => text.len(),
+            });
+        }
+        open
+    }
+
+    /// Writes what replaces `matched`.
+    pub fn marker(&self, finding: &Finding, matched: &str, out: &mut String) {
+        for link in &self.links {
+            if let (Policy::Pii(pii), PolicyKind::PiiDetector) = (&link.policy, finding.policy) {
+                return pii.marker(&finding.kind, matched, out);
+            }
+        }
+        out.push_str("[REDACTED:");
+        out.extend(finding.kind.chars().map(|c| c.to_ascii_uppercase()));
+        out.push(']');
+    }
+
+    /// Scores of the two scored policies over one text, for evaluation: prompt injection, then safety.
+    pub fn scores(&self, text: &str, scratch: &mut Scratch) -> (Option<f32>, Option<f32>) {
+        scratch.words.scan(&self.lexicon, text, 0);
+        let (mut injection_score, mut safety_score) = (None, None);
+        for link in &self.links {
+            match &link.policy {
+                Policy::Injection(injection) => injection_score = Some(injection.score(&scratch.words, text)),
+                Policy::Safety(safety) => safety_score = Some(safety.score(&scratch.words, text)),
+                Policy::Pii(_) | Policy::Audit => {}
+            }
+        }
+        (injection_score, safety_score)
+    }
+
+    fn active_links(&self, active: Active) -> impl Iterator<Item = &Link> {
+        self.links.iter().enumerate().filter(move |(position, _)| active.has(*position)).map(|(_, link)| link)
+    }
+}
+
+fn compile_policy(
+    kind: PolicyKind,
+    config: &PolicyConfig,
+    pattern_automaton: Option<&[u8]>,
+) -> Result<Policy, Vec<Diagnostic>> {
+    let blocks = &config.policy;
+    Ok(match kind {
+        PolicyKind::PromptInjection => {
+            let block = blocks.prompt_injection.clone().unwrap_or_default();
+            Policy::Injection(Box::new(Injection::compile(&block)?))
+        }
+        PolicyKind::PiiDetector => {
+            let block = blocks.pii_detector.clone().unwrap_or_default();
+            Policy::Pii(Box::new(Pii::compile(&block, pattern_automaton)?))
+        }
+        PolicyKind::SafetyFilter => {
+            let block = blocks.safety_filter.clone().unwrap_or_default();
+            Policy::Safety(Box::new(Safety::compile(&block)?))
+        }
+        PolicyKind::AuditLogger => {
+            let block = blocks.audit_logger.clone().unwrap_or_default();
+            if block.retention_days == 0 {
+                let path = "policy.audit-logger.retention_days";
+                return Err(vec![Diagnostic::error("zero-retention", path, "events must be kept for at least one day")]);
+            }
+            Policy::Audit
+        }
+    })
+}
+
+fn unknown_policy(name: &str, path: String) -> Diagnostic {
+    if matches!(name, "quality-scorer" | "content-quality" | "budget-enforcement") {
+        return Diagnostic::error("unavailable-policy", path, format!("`{name}` is not available in this version"))
+            .help("remove it from the chain; nothing else enforces what it promises");
+    }
+    let problem = Diagnostic::error("unknown-policy", path, format!("unknown policy `{name}`"));
+    match nearest(name, PolicyKind::ALL.map(PolicyKind::name)) {
+        Some(known) => problem.help(format!("did you mean `{known}`?")),
+        None => problem.help(format!("the policies are {}", PolicyKind::ALL.map(PolicyKind::name).join(", "))),
+    }
+}

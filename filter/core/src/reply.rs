@@ -1,1 +1,172 @@
-//! To be written.
+//! Everything the gateway itself says to a client.
+//!
+//! Errors have OpenAI's shape, so that every SDK raises its usual exception. A reply names the policy and the kind of a
+//! finding, never the matched text. Statuses that SDKs retry (409, 429) are not used.
+
+use crate::message::BodyError;
+use crate::message::BodyErrorKind;
+use crate::plan::Plan;
+use crate::policy::{Direction, Finding};
+use crate::sse::encode;
+use serde_json::json;
+
+/// A complete answer without an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// The error's `code`, for the event; empty for answers that are not errors.
+    pub code: &'static str,
+    /// Response headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// JSON.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    fn json(status: u16, code: &'static str, body: &serde_json::Value) -> Reply {
+        let headers = vec![("content-type", "application/json".to_owned())];
+        Reply { status, code, headers, body: body.to_string().into_bytes() }
+    }
+
+    /// An error that asking again will not cure.
+    fn error(status: u16, kind: &str, code: &'static str, message: &str) -> Reply {
+        let body = json!({"error": {"message": message, "type": kind, "param": null, "code": code}});
+        Reply::json(status, code, &body).with("x-should-retry", "false")
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Reply {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// No endpoint of that name.
+    pub fn unknown_path() -> Reply {
+        let message = "This path is not served. Inspected paths are /v1/chat/completions, /v1/completions, \
+                       /v1/embeddings and /v1/rerank; others must be listed in `gateway.passthrough_paths`.";
+        Reply::error(404, "invalid_request_error", "unknown_path", message)
+    }
+
+    /// The body has an encoding that cannot be undone.
+    pub fn unsupported_encoding() -> Reply {
+        let message = "The request body has a content encoding that is not supported; send gzip or none.";
+        Reply::error(415, "invalid_request_error", "unsupported_encoding", message)
+    }
+
+    /// The body is not what the endpoint takes.
+    pub fn bad_body(error: &BodyError) -> Reply {
+        let code = match error.kind {
+            BodyErrorKind::DuplicateKey => "duplicate_key",
+            BodyErrorKind::WrongShape(_) => "invalid_request",
+            _ => "invalid_json",
+        };
+        Reply::error(400, "invalid_request_error", code, &format!("The request body was refused: {error}."))
+    }
+
+    /// Token ids cannot be inspected.
+    pub fn token_prompt() -> Reply {
+        let message = "Prompts of token ids cannot be inspected and are refused while a content policy is on; send text.";
+        Reply::error(400, "invalid_request_error", "uninspectable_prompt", message)
+    }
+
+    /// A part that cannot be inspected, where the operator refuses those.
+    pub fn unscannable(kind: &str) -> Reply {
+        let message = format!("The request holds a part that cannot be inspected ({kind}), which this gateway refuses.");
+        Reply::error(400, "policy_violation", "unscannable_content", &message)
+    }
+
+    /// `x-provider` names nothing that is configured.
+    pub fn unknown_provider(plan: &Plan) -> Reply {
+        let mut known: Vec<&str> = Vec::new();
+        for target in &plan.targets {
+            for name in [target.provider.as_str(), target.id.as_str()] {
+                if !known.contains(&name) {
+                    known.push(name);
+                }
+            }
+        }
+        let message = format!("The header `x-provider` names no configured provider or target; known: {}.", known.join(", "));
+        Reply::error(400, "invalid_request_error", "unknown_provider", &message)
+    }
+
+    /// Something inside the gateway failed; the request is refused rather than let through uninspected.
+    pub fn gateway_failure() -> Reply {
+        Reply::error(503, "gateway_error", "gateway_failure", "The policy engine failed; the request was not served.")
+    }
+
+    /// The upstream's answer could not be inspected and is therefore withheld.
+    pub fn uninspectable_answer(why: &str) -> Reply {
+        let message = format!("The upstream's answer could not be inspected ({why}) and was withheld.");
+        Reply::error(502, "gateway_error", "gateway_failure", &message)
+    }
+
+    /// A policy refuses.
+    pub fn blocked(status: u16, direction: Direction, finding: &Finding, message: Option<&str>) -> Reply {
+        let code = block_code(direction);
+        Reply::json(status, code, &block_body(direction, finding, message)).with("x-should-retry", "false")
+    }
+
+    /// `GET /v1/models`, or one of them where `id` is given. Together's SDKs want a bare array, all others an object.
+    pub fn models(plan: &Plan, id: Option<&str>, user_agent: &str) -> Reply {
+        let list: Vec<serde_json::Value> = plan
+            .targets
+            .iter()
+            .map(|target| {
+                let id = target.model.as_deref().unwrap_or(&target.id);
+                json!({"id": id, "object": "model", "created": 0, "owned_by": target.provider})
+            })
+            .collect();
+        match id {
+            Some(id) => match list.iter().find(|model| model.get("id").is_some_and(|known| known == id)) {
+                Some(model) => Reply::json(200, "", model),
+                None => {
+                    let message = format!("The model `{id}` does not exist.");
+                    Reply::error(404, "invalid_request_error", "model_not_found", &message)
+                }
+            },
+            None if user_agent.starts_with("Together/") => Reply::json(200, "", &json!(list)),
+            None => Reply::json(200, "", &json!({"object": "list", "data": list})),
+        }
+    }
+}
+
+/// The last frames of a stream that a policy ends: an error event without an `event:` line, which some SDKs would drop,
+/// then the end marker.
+pub fn stream_blocked(finding: &Finding, message: Option<&str>) -> Vec<u8> {
+    stream_end(&block_body(Direction::Response, finding, message))
+}
+
+/// The last frames of a stream that cannot be inspected any further.
+pub fn stream_failed(why: &str) -> Vec<u8> {
+    let message = format!("The upstream's answer could not be inspected ({why}) and was cut.");
+    stream_end(&json!({"error": {"message": message, "type": "gateway_error", "param": null, "code": "gateway_failure"}}))
+}
+
+fn stream_end(error: &serde_json::Value) -> Vec<u8> {
+    let mut frames = encode::data(error.to_string().as_bytes());
+    frames.extend(encode::data(b"[DONE]"));
+    frames
+}
+
+fn block_code(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Request => "input_blocked",
+        Direction::Response => "output_blocked",
+    }
+}
+
+fn block_body(direction: Direction, finding: &Finding, message: Option<&str>) -> serde_json::Value {
+    let reason = finding.reason();
+    let standard = match direction {
+        Direction::Request => format!("The request was blocked by the policy `{}`.", finding.policy.name()),
+        Direction::Response => format!("The answer was blocked by the policy `{}`.", finding.policy.name()),
+    };
+    json!({"error": {
+        "message": message.unwrap_or(&standard),
+        "type": "policy_violation",
+        "param": null,
+        "code": block_code(direction),
+        "policy": finding.policy.name(),
+        "reason": reason,
+    }})
+}

@@ -1,0 +1,163 @@
+//! The note that the downstream role leaves for the attempts of one exchange.
+//!
+//! Envoy keeps one header map and one body for all attempts; an attempt therefore sets absolute values and swaps only the
+//! model. The note travels as filter state, never as a header, and holds no key.
+
+use crate::plugin::Attempt;
+
+/// Where an exchange may go, and what an attempt must know to go there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptPlan {
+    /// The clusters to try, in order: a target's id, or its streaming twin.
+    pub clusters: Vec<String>,
+    /// Path and query as the client sent them, from `/v1` on.
+    pub path: String,
+    /// Where the body names its model; `None` for bodies that are not ours to edit.
+    pub model: Option<ModelSlot>,
+}
+
+/// The JSON string in the body that names the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelSlot {
+    /// First byte of the JSON string, its quote.
+    pub start: usize,
+    /// Length of the whole body.
+    pub body_bytes: usize,
+    /// The JSON string that stands there.
+    pub written: String,
+    /// The JSON string the client sent, if it sent one.
+    pub client: Option<String>,
+}
+
+/// What one attempt changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptEdit {
+    /// Value of `:path`.
+    pub path: String,
+    /// The JSON string that takes the place of the slot's, if it differs.
+    pub model: Option<String>,
+    /// Value of `content-length` after that.
+    pub content_length: Option<usize>,
+}
+
+/// Name of a target's cluster key when the exchange streams and the target has a limit of its own for that.
+pub fn streaming_twin(target: &str) -> String {
+    format!("{target}~s")
+}
+
+/// The target a cluster key belongs to.
+pub fn target_of(cluster: &str) -> &str {
+    cluster.strip_suffix("~s").unwrap_or(cluster)
+}
+
+impl AttemptPlan {
+    /// The note as text: one line a field. JSON strings hold no line ends, and ids and paths cannot.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{}\n{}\n", self.clusters.join(","), self.path);
+        if let Some(slot) = &self.model {
+            let client = slot.client.as_deref().unwrap_or_default();
+            text.push_str(&format!("{} {}\n{}\n{client}\n", slot.start, slot.body_bytes, slot.written));
+        }
+        text
+    }
+
+    /// The note back from its text.
+    pub fn from_text(text: &str) -> Option<AttemptPlan> {
+        let mut lines = text.lines();
+        let clusters = lines.next()?.split(',').map(str::to_owned).collect();
+        let path = lines.next()?.to_owned();
+        let model = match lines.next() {
+            None => None,
+            Some(numbers) => {
+                let (start, body_bytes) = numbers.split_once(' ')?;
+                let written = lines.next()?.to_owned();
+                let client = lines.next().filter(|client| !client.is_empty()).map(str::to_owned);
+                Some(ModelSlot { start: start.parse().ok()?, body_bytes: body_bytes.parse().ok()?, written, client })
+            }
+        };
+        Some(AttemptPlan { clusters, path, model })
+    }
+
+    /// The cluster of the attempt after the `done`th.
+    pub fn cluster(&self, done: usize) -> Option<&str> {
+        self.clusters.get(done).map(String::as_str)
+    }
+
+    /// What an attempt on `target` changes.
+    pub fn edit(&self, target: &Attempt) -> AttemptEdit {
+        let path = upstream_path(&target.path_prefix, &self.path);
+        let Some(slot) = &self.model else {
+            return AttemptEdit { path, model: None, content_length: None };
+        };
+        let wanted = match &target.model {
+            Some(model) => Some(json_string(model)),
+            None => slot.client.clone(),
+        };
+        let model = wanted.filter(|wanted| *wanted != slot.written);
+        let content_length = match &model {
+            Some(model) => slot.body_bytes - slot.written.len() + model.len(),
+            None => slot.body_bytes,
+        };
+        AttemptEdit { path, model, content_length: Some(content_length) }
+    }
+}
+
+/// `text` as a JSON string.
+pub fn json_string(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The path at an upstream whose API lives under `prefix`, for a client path under `/v1`.
+pub fn upstream_path(prefix: &str, path: &str) -> String {
+    format!("{prefix}{}", path.strip_prefix("/v1").unwrap_or(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> AttemptPlan {
+        let slot = ModelSlot {
+            start: 9,
+            body_bytes: 100,
+            written: "\"first\"".into(),
+            client: Some("\"asked\"".into()),
+        };
+        AttemptPlan {
+            clusters: vec!["a".into(), "b~s".into()],
+            path: "/v1/chat/completions?x=1".into(),
+            model: Some(slot),
+        }
+    }
+
+    fn target(model: Option<&str>) -> Attempt {
+        Attempt {
+            target: "b".into(),
+            model: model.map(str::to_owned),
+            authority: "host".into(),
+            path_prefix: "/openai/v1".into(),
+            client_key: false,
+        }
+    }
+
+    #[track_caller]
+    fn check(model: Option<&str>, expected: (Option<&str>, usize)) {
+        let edit = plan().edit(&target(model));
+        assert_eq!(edit.path, "/openai/v1/chat/completions?x=1");
+        assert_eq!((edit.model.as_deref(), edit.content_length), (expected.0, Some(expected.1)));
+    }
+
+    #[test]
+    fn a_note_survives_its_text() {
+        assert_eq!(AttemptPlan::from_text(&plan().to_text()), Some(plan()));
+        let bare = AttemptPlan { model: None, ..plan() };
+        assert_eq!(AttemptPlan::from_text(&bare.to_text()), Some(bare));
+    }
+
+    #[test]
+    fn an_attempt_swaps_the_model_and_counts_the_body() {
+        check(Some("first"), (None, 100));
+        check(Some("the \"other\""), (Some(r#""the \"other\"""#), 100 - 7 + 15));
+        check(None, (Some("\"asked\""), 100));
+    }
+}

@@ -1,0 +1,155 @@
+//! What an exchange remembers of itself, for the response headers and for the event.
+
+use super::Exchange;
+use crate::event::{self, Ended, Event, FindingCount, Latency, Scanned, Verdict};
+use crate::message::Unscanned;
+use crate::message::usage::Usage;
+use crate::policy::Finding;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// Distinct findings that are kept; beyond that only their counts by kind matter, which the first ones show.
+const MAX_FINDINGS: usize = 256;
+
+/// What only the host knows when an exchange is over.
+#[derive(Debug, Clone, Default)]
+pub struct Timing {
+    /// Now, in milliseconds since 1970.
+    pub unix_ms: u64,
+    /// Where the time went.
+    pub latency: Latency,
+    /// Status the client got; 0 if none.
+    pub status: u64,
+    /// Attempts on upstreams.
+    pub attempts: u64,
+    /// Id of the target that was tried last.
+    pub target: Option<String>,
+    /// The client went away before the end.
+    pub client_gone: bool,
+    /// The upstream failed, or its answer broke off.
+    pub upstream_failed: bool,
+}
+
+/// The memory of one exchange.
+#[derive(Debug, Default)]
+pub(super) struct Record {
+    pub request_id: String,
+    pub endpoint: &'static str,
+    pub stream: bool,
+    pub audits: bool,
+    pub ended: Option<Ended>,
+    pub error_code: &'static str,
+    pub only_target: Option<String>,
+    pub model_served: Option<String>,
+    pub usage: Option<Usage>,
+    pub scanned: Scanned,
+    verdict: Verdict,
+    reason: Option<String>,
+    warnings: Vec<String>,
+    redactions: u32,
+    unscanned: BTreeMap<&'static str, u32>,
+    findings: Vec<FindingCount>,
+}
+
+impl Record {
+    /// Counts what was found in one place.
+    pub fn found(&mut self, findings: &[Finding], place: &impl Display) {
+        let place = place.to_string();
+        for finding in findings {
+            let verdict = Verdict::of(finding);
+            let reason = finding.reason();
+            self.redactions += u32::from(verdict == Verdict::Redact);
+            if verdict == Verdict::Warn && !self.warnings.contains(&reason) {
+                self.warnings.push(reason.clone());
+            }
+            if verdict > self.verdict {
+                self.verdict = verdict;
+                self.reason = Some(reason.clone());
+            }
+            let known = |known: &&mut FindingCount| {
+                known.reason == reason && known.place == place && known.mode == finding.mode
+            };
+            if let Some(known) = self.findings.iter_mut().find(known) {
+                known.count += 1;
+            } else if self.findings.len() < MAX_FINDINGS {
+                self.findings.push(FindingCount {
+                    policy: finding.policy.name(),
+                    reason,
+                    place: place.clone(),
+                    count: 1,
+                    mode: finding.mode,
+                    action: finding.action,
+                });
+            }
+        }
+    }
+
+    /// The block that is reported, among several.
+    pub fn blocked_by(&mut self, finding: &Finding) {
+        self.verdict = Verdict::Block;
+        self.reason = Some(finding.reason());
+    }
+
+    /// Counts what could not be read.
+    pub fn unscanned(&mut self, unscanned: &Unscanned) {
+        for (kind, count) in unscanned.kinds().filter(|(_, count)| *count > 0) {
+            *self.unscanned.entry(kind).or_default() += count;
+        }
+    }
+
+    /// The `x-kt-` headers of the answer, as far as they are known.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![("x-kt-verdict", self.verdict.name().to_owned())];
+        if let Some(reason) = &self.reason {
+            headers.push(("x-kt-reason", reason.clone()));
+        }
+        if self.redactions > 0 {
+            headers.push(("x-kt-redactions", self.redactions.to_string()));
+        }
+        if !self.warnings.is_empty() {
+            headers.push(("x-kt-warnings", self.warnings.join(", ")));
+        }
+        headers
+    }
+}
+
+/// The event's line; `None` if the chain does not ask for it.
+pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
+    let record = &exchange.record;
+    let config = &exchange.gateway.plan.config;
+    let ended = match record.ended {
+        Some(ended) => ended,
+        None if timing.client_gone => Ended::ClientDisconnected,
+        None if timing.upstream_failed => Ended::UpstreamError,
+        None => Ended::Completed,
+    };
+    let audit = config.policy.audit_logger.clone().unwrap_or_default();
+    let unremarkable = ended == Ended::Completed && record.findings.is_empty() && timing.status < 400;
+    if !record.audits || (audit.log_all_access == Some(false) && unremarkable) {
+        return None;
+    }
+    let event = Event {
+        time: event::rfc3339(timing.unix_ms),
+        request_id: &record.request_id,
+        pack: &config.pack.name,
+        pack_version: &config.pack.version,
+        pack_enabled: config.pack.enabled,
+        config_sha256: &exchange.gateway.config_sha256,
+        endpoint: if record.endpoint.is_empty() { "none" } else { record.endpoint },
+        stream: record.stream,
+        model_requested: exchange.head.model_requested(),
+        target: timing.target.as_deref().or(record.only_target.as_deref()),
+        model_served: record.model_served.as_deref(),
+        attempts: timing.attempts,
+        status: timing.status,
+        error_code: record.error_code,
+        ended,
+        verdict: record.verdict,
+        findings: &record.findings,
+        scanned: record.scanned,
+        unscanned: record.unscanned.clone(),
+        usage: record.usage.as_ref(),
+        latency_ms: timing.latency,
+    };
+    Some(event.to_line())
+}

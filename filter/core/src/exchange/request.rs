@@ -1,0 +1,318 @@
+//! The request side: is it served, may it pass, what is changed, where may it go.
+
+use super::route::{self, Choice};
+use super::{Exchange, Gateway};
+use crate::attempt::{AttemptPlan, ModelSlot, json_string, upstream_path};
+use crate::config::Unscannable;
+use crate::event::Ended;
+use crate::holdback;
+use crate::message::request::{self, Model, Request};
+use crate::message::rewrite;
+use crate::message::text::{Splice, Text};
+use crate::message::{Endpoint, Unscanned};
+use crate::policy::{Active, Direction, Facts, Finding};
+use crate::reply::Reply;
+use crate::targets::Target;
+use std::ops::Range;
+
+/// The request's headers.
+#[derive(Debug, Clone, Default)]
+pub struct RequestHead {
+    /// Names in lower case, pseudo-headers included.
+    pub headers: Vec<(String, String)>,
+    /// Normalised path without its query, from `:path`.
+    path: String,
+    /// The query with its question mark.
+    query: String,
+    model: Option<String>,
+}
+
+impl RequestHead {
+    /// The headers as the host has them.
+    pub fn new(headers: Vec<(String, String)>) -> RequestHead {
+        let mut head = RequestHead { headers, ..RequestHead::default() };
+        let (path, query) = {
+            let full = head.header(":path").unwrap_or("/");
+            full.split_at(full.find('?').unwrap_or(full.len()))
+        };
+        // One current SDK appends `/v1` to a base URL that already ends in it.
+        let path = match path.strip_prefix("/v1/v1/") {
+            Some(rest) => format!("/v1/{rest}"),
+            None => path.to_owned(),
+        };
+        (head.path, head.query) = (path, query.to_owned());
+        head
+    }
+
+    /// The request's `model`.
+    pub(super) fn model_requested(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Path and query.
+    fn full_path(&self) -> String {
+        format!("{}{}", self.path, self.query)
+    }
+}
+
+impl Facts for RequestHead {
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+}
+
+/// What happens to a request once its headers are there.
+#[derive(Debug)]
+pub enum Admission {
+    /// Hand the whole body to [`Exchange::request`].
+    Inspect,
+    /// Forward it unread.
+    Pass(Dispatch),
+    /// Answer it.
+    Reply(Reply),
+}
+
+/// A request on its way to an upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispatch {
+    /// The body, where it differs from the client's.
+    pub body: Option<Vec<u8>>,
+    /// For the attempts.
+    pub plan: AttemptPlan,
+    /// Value of `:path` for the first attempt.
+    pub path: String,
+    /// Value of `:authority` for the first attempt.
+    pub authority: String,
+    /// Envoy chooses the cluster by the plan. `false`: there is only one.
+    pub chooses_cluster: bool,
+    /// The caller's own key must reach one of the targets.
+    pub keeps_client_key: bool,
+}
+
+impl Exchange {
+    /// Takes the request's headers.
+    pub fn admit(&mut self, head: RequestHead) -> Admission {
+        self.head = head;
+        self.record.request_id = self.head.header("x-request-id").unwrap_or_default().to_owned();
+        let method = self.head.header(":method").unwrap_or_default();
+        let path = self.head.path.as_str();
+        if method == "GET" && (path == "/v1/models" || path.starts_with("/v1/models/")) {
+            self.record.endpoint = "models";
+            let id = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty());
+            let agent = self.head.header("user-agent").unwrap_or_default();
+            let reply = Reply::models(&self.gateway.plan, id, agent);
+            self.record.error_code = reply.code;
+            return Admission::Reply(reply);
+        }
+        self.endpoint = Endpoint::from_path(path).filter(|_| method == "POST");
+        let Some(endpoint) = self.endpoint else {
+            return self.pass();
+        };
+        self.record.endpoint = endpoint.name();
+        let encoding = self.head.header("content-encoding").unwrap_or("identity");
+        if !encoding.eq_ignore_ascii_case("identity") {
+            return Admission::Reply(self.refuse(Reply::unsupported_encoding(), Ended::Refused));
+        }
+        Admission::Inspect
+    }
+
+    /// Takes the whole body of a request that is to be inspected.
+    pub fn request(&mut self, body: &[u8]) -> Result<Dispatch, Reply> {
+        let Some(endpoint) = self.endpoint else {
+            return Err(self.fail());
+        };
+        let request = match request::read(endpoint, body) {
+            Ok(request) => request,
+            Err(error) => return Err(self.refuse(Reply::bad_body(&error), Ended::Refused)),
+        };
+        self.record.stream = request.stream;
+        self.head.model = request.model.as_ref().map(|model| model.value.clone().into_owned());
+        self.active = self.active();
+        self.record.audits = self.gateway.plan.chain.audits(self.active);
+        let mut splices = Vec::new();
+        if self.gateway.plan.chain.reads(self.active, Direction::Request) {
+            self.inspect(&request, body, &mut splices)?;
+        }
+        self.record.unscanned(&request.unscanned);
+        self.dispatch(&request, body, splices)
+    }
+
+    /// A path that is not inspected: forwarded where the operator says so, refused otherwise.
+    fn pass(&mut self) -> Admission {
+        let listed = &self.gateway.plan.config.gateway.passthrough_paths;
+        if !listed.iter().any(|prefix| self.head.path.starts_with(prefix.as_str())) {
+            self.active = self.active();
+            self.record.audits = self.gateway.plan.chain.audits(self.active);
+            return Admission::Reply(self.refuse(Reply::unknown_path(), Ended::Refused));
+        }
+        self.record.endpoint = "passthrough";
+        self.passthrough = true;
+        self.active = self.active();
+        self.record.audits = self.gateway.plan.chain.audits(self.active);
+        match self.choose(false) {
+            Ok(choice) => Admission::Pass(self.address(None, None, choice)),
+            Err(reply) => Admission::Reply(reply),
+        }
+    }
+
+    fn active(&self) -> Active {
+        match self.gateway.plan.config.pack.enabled {
+            true => self.gateway.plan.chain.active(&self.head),
+            false => self.gateway.plan.chain.only_audit(),
+        }
+    }
+
+    fn inspect(&mut self, request: &Request, body: &[u8], splices: &mut Vec<Splice>) -> Result<(), Reply> {
+        if request.token_prompt {
+            return Err(self.refuse(Reply::token_prompt(), Ended::Refused));
+        }
+        let config = &self.gateway.plan.config.gateway;
+        if let (Unscannable::Block, Some(kind)) = (config.unscannable, first_unscanned(&request.unscanned)) {
+            self.record.unscanned(&request.unscanned);
+            return Err(self.refuse(Reply::unscannable(kind), Ended::Blocked));
+        }
+        let gateway = self.gateway.clone();
+        let mut findings = Vec::new();
+        let mut blocking: Option<Finding> = None;
+        for text in &request.texts {
+            findings.clear();
+            let chain = &gateway.plan.chain;
+            chain.inspect(
+                self.active,
+                Direction::Request,
+                text.role,
+                &text.value,
+                0,
+                &mut self.scratch,
+                &mut findings,
+            );
+            self.record.scanned.request_texts += 1;
+            self.record.scanned.request_bytes += text.value.len() as u64;
+            if findings.is_empty() {
+                continue;
+            }
+            self.record.found(&findings, &text.place);
+            redact(&gateway, text, body, &findings, splices);
+            // The block of the earliest policy of the chain is reported, whatever the order of the texts.
+            for finding in findings.drain(..).filter(Finding::blocks) {
+                let earlier = |known: &Finding| gateway.plan.chain.comes_before(&finding, known);
+                if blocking.as_ref().is_none_or(earlier) {
+                    blocking = Some(finding);
+                }
+            }
+        }
+        match blocking {
+            None => Ok(()),
+            Some(finding) => Err(self.block(Direction::Request, &finding)),
+        }
+    }
+
+    pub(super) fn block(&mut self, direction: Direction, finding: &Finding) -> Reply {
+        let gateway = self.gateway.clone();
+        let status = gateway.plan.config.gateway.block_status;
+        let reply = Reply::blocked(status, direction, finding, gateway.plan.chain.message(finding.policy));
+        self.record.blocked_by(finding);
+        let mut reply = self.refuse(reply, Ended::Blocked);
+        reply.headers.extend(self.record.headers());
+        reply
+    }
+
+    /// The targets this request may go to, in order.
+    fn choose(&mut self, stream: bool) -> Result<Choice, Reply> {
+        let gateway = self.gateway.clone();
+        let chosen = route::choose(&gateway.plan, self.head.header("x-provider"), self.head.model.as_deref(), stream);
+        chosen.ok_or_else(|| self.refuse(Reply::unknown_provider(&gateway.plan), Ended::Refused))
+    }
+
+    fn dispatch(&mut self, request: &Request, body: &[u8], mut splices: Vec<Splice>) -> Result<Dispatch, Reply> {
+        let choice = self.choose(request.stream)?;
+        let gateway = self.gateway.clone();
+        let first = choice.targets.first().and_then(|index| gateway.plan.targets.get(*index));
+        let client = request.model.as_ref().map(|model| json_string(&model.value));
+        let wanted = first.and_then(|target| target.model.as_deref()).map(json_string);
+        let written = match (&request.model, wanted) {
+            (Some(model), Some(wanted)) => {
+                if model.value != first.and_then(|target| target.model.as_deref()).unwrap_or_default() {
+                    splices.push(Splice { range: model.span.clone(), with: wanted.clone().into_bytes() });
+                    Some((model.span.start, wanted))
+                } else {
+                    Some((model.span.start, raw(body, model)))
+                }
+            }
+            (Some(model), None) => Some((model.span.start, raw(body, model))),
+            (None, Some(wanted)) => {
+                let comma = if request.is_empty { "" } else { "," };
+                let with = format!("\"model\":{wanted}{comma}").into_bytes();
+                splices.push(Splice { range: request.body_open..request.body_open, with });
+                Some((request.body_open + "\"model\":".len(), wanted))
+            }
+            (None, None) => None,
+        };
+        // Where the model's JSON string stands once everything before it has been edited.
+        let slot_start = written.as_ref().map(|(start, _)| shifted(*start, &splices));
+        let new_body = (!splices.is_empty()).then(|| rewrite::apply(body, &mut splices));
+        let body_bytes = new_body.as_ref().map_or(body.len(), Vec::len);
+        let model = written.zip(slot_start).map(|((_, written), start)| ModelSlot {
+            start,
+            body_bytes,
+            written,
+            client,
+        });
+        Ok(self.address(new_body, model, choice))
+    }
+
+    fn address(&mut self, body: Option<Vec<u8>>, model: Option<ModelSlot>, choice: Choice) -> Dispatch {
+        let plan = &self.gateway.plan;
+        let client_path = self.head.full_path();
+        let first = choice.targets.first().and_then(|index| plan.targets.get(*index));
+        let path = first.map(|target| upstream_path(&target.path_prefix, &client_path)).unwrap_or_default();
+        let authority = first.map(Target::authority).unwrap_or_default();
+        if !self.gateway.attempt_role {
+            self.record.only_target = first.map(|target| target.id.clone());
+        }
+        let keeps_client_key = self.gateway.attempt_role && plan.targets.iter().any(|target| target.key.is_client());
+        let chooses_cluster = self.gateway.attempt_role || plan.targets.iter().any(Target::has_streaming_twin);
+        let plan = AttemptPlan { clusters: choice.clusters, path: client_path, model };
+        Dispatch { body, plan, path, authority, chooses_cluster, keeps_client_key }
+    }
+}
+
+fn raw(body: &[u8], model: &Model) -> String {
+    String::from_utf8_lossy(body.get(model.span.clone()).unwrap_or_default()).into_owned()
+}
+
+/// Where the byte at `place` of the original stands after `splices`, none of which reaches across it.
+fn shifted(place: usize, splices: &[Splice]) -> usize {
+    let before = splices.iter().filter(|splice| splice.range.end <= place && splice.range.start < place);
+    let (removed, added) =
+        before.fold((0, 0), |(removed, added), splice| (removed + splice.range.len(), added + splice.with.len()));
+    place + added - removed
+}
+
+fn first_unscanned(unscanned: &Unscanned) -> Option<&'static str> {
+    unscanned.kinds().find(|(_, count)| *count > 0).map(|(kind, _)| kind)
+}
+
+/// Turns what must be replaced in one text into splices of its body.
+pub(super) fn redact(gateway: &Gateway, text: &Text, body: &[u8], findings: &[Finding], splices: &mut Vec<Splice>) {
+    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
+    for merged in holdback::merge(findings) {
+        let matched = text.value.get(merged.start..merged.end).unwrap_or_default();
+        let mut marker = String::new();
+        gateway.plan.chain.marker(merged.finding, matched, &mut marker);
+        edits.push((merged.start..merged.end, marker));
+    }
+    if !edits.is_empty() {
+        let edits: Vec<(Range<usize>, &str)> =
+            edits.iter().map(|(range, marker)| (range.clone(), marker.as_str())).collect();
+        text.edit(body, &edits, splices);
+    }
+}

@@ -1,0 +1,190 @@
+//! The answer's headers, and answers that come whole.
+
+use super::Exchange;
+use super::request::redact;
+use super::stream::Stream;
+use crate::config::OnError;
+use crate::event::Ended;
+use crate::message::response;
+use crate::message::rewrite;
+use crate::message::text::Splice;
+use crate::policy::{Direction, Finding};
+use crate::reply::Reply;
+
+/// The answer's headers, as far as they matter here.
+#[derive(Debug, Clone, Default)]
+pub struct AnswerHead {
+    /// The upstream's status.
+    pub status: u16,
+    /// `content-type`.
+    pub content_type: String,
+    /// `content-encoding`, empty if absent.
+    pub content_encoding: String,
+    /// `retry-after` is there.
+    pub has_retry_after: bool,
+    /// Together's `x-ratelimit-reset`, in seconds.
+    pub ratelimit_reset: Option<String>,
+    /// The answer ends with its headers.
+    pub ends: bool,
+    /// Id of the target that answers, where an attempt role said so.
+    pub target: Option<String>,
+    /// Attempts so far, this one included.
+    pub attempts: u64,
+}
+
+/// How an answer's body is treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerMode {
+    /// Forward it unread.
+    Pass,
+    /// Hold headers and body back and hand the whole to [`Exchange::whole_answer`].
+    Whole,
+    /// Hand every chunk to [`Exchange::chunk`]; the headers wait for the first one.
+    Stream,
+}
+
+/// What happens to an answer once its headers are there.
+#[derive(Debug)]
+pub struct AnswerStart {
+    /// How the body is treated.
+    pub mode: AnswerMode,
+    /// Headers to set now.
+    pub set: Vec<(&'static str, String)>,
+    /// The body may change its length.
+    pub drop_content_length: bool,
+    /// Answer this instead.
+    pub refuse: Option<Reply>,
+}
+
+/// What happens to an answer that came whole.
+#[derive(Debug)]
+pub struct WholeAnswer {
+    /// The body, where it differs from the upstream's.
+    pub body: Option<Vec<u8>>,
+    /// Headers to set.
+    pub set: Vec<(&'static str, String)>,
+}
+
+/// SDKs wait this long at most; some would obey any number.
+const MAX_RETRY_AFTER_SECONDS: f64 = 60.0;
+
+impl Exchange {
+    /// Takes the answer's headers.
+    pub fn answer(&mut self, head: &AnswerHead) -> AnswerStart {
+        let target = head.target.clone().or_else(|| self.record.only_target.clone());
+        let mut set = Vec::new();
+        if let Some(target) = target {
+            set.push(("x-kt-target", target));
+        }
+        if head.attempts > 0 {
+            set.push(("x-kt-attempts", head.attempts.to_string()));
+        }
+        set.push(("x-request-id", self.record.request_id.clone()));
+        if let (429, false, Some(reset)) = (head.status, head.has_retry_after, &head.ratelimit_reset) {
+            if let Ok(seconds) = reset.trim().parse::<f64>() {
+                set.push(("retry-after", seconds.ceil().clamp(0.0, MAX_RETRY_AFTER_SECONDS).to_string()));
+            }
+        }
+        let mode = self.mode(head);
+        let mut start = AnswerStart { mode, set, drop_content_length: mode != AnswerMode::Pass, refuse: None };
+        if mode == AnswerMode::Pass {
+            start.set.extend(self.record.headers());
+        } else if !matches!(head.content_encoding.as_str(), "" | "identity") {
+            match self.uninspectable("content encoding") {
+                Some(reply) => start.refuse = Some(reply),
+                None => (start.mode, start.drop_content_length) = (AnswerMode::Pass, false),
+            }
+        }
+        if start.mode == AnswerMode::Stream {
+            self.stream = self.endpoint.map(Stream::new);
+        }
+        start
+    }
+
+    fn mode(&self, head: &AnswerHead) -> AnswerMode {
+        let reads = self.gateway.plan.chain.reads(self.active, Direction::Response);
+        // An upstream's own error passes unchanged.
+        let answers = (200..300).contains(&head.status) && !head.ends;
+        if !reads || !answers || self.passthrough || self.endpoint.is_none() || self.record.ended.is_some() {
+            return AnswerMode::Pass;
+        }
+        let kind = head.content_type.trim_start().to_ascii_lowercase();
+        match kind.starts_with("text/event-stream") {
+            true => AnswerMode::Stream,
+            false => AnswerMode::Whole,
+        }
+    }
+
+    /// Takes the whole body of an answer.
+    pub fn whole_answer(&mut self, body: &[u8]) -> Result<WholeAnswer, Reply> {
+        let gateway = self.gateway.clone();
+        let Some(endpoint) = self.endpoint else {
+            return Err(self.fail());
+        };
+        let answer = match response::read(endpoint, body) {
+            Ok(answer) => answer,
+            Err(_) => {
+                return match self.uninspectable("not the JSON it should be") {
+                    Some(reply) => Err(reply),
+                    None => Ok(WholeAnswer { body: None, set: self.record.headers() }),
+                };
+            }
+        };
+        self.record.usage = answer.usage.clone();
+        self.record.model_served = answer.model.as_ref().map(|model| model.clone().into_owned());
+        self.record.unscanned(&answer.unscanned);
+        let mut splices: Vec<Splice> = Vec::new();
+        let mut findings = Vec::new();
+        let mut blocking: Option<Finding> = None;
+        for text in &answer.texts {
+            findings.clear();
+            let chain = &gateway.plan.chain;
+            chain.inspect(
+                self.active,
+                Direction::Response,
+                text.role,
+                &text.value,
+                0,
+                &mut self.scratch,
+                &mut findings,
+            );
+            self.record.scanned.response_texts += 1;
+            self.record.scanned.response_bytes += text.value.len() as u64;
+            if findings.is_empty() {
+                continue;
+            }
+            self.record.found(&findings, &text.place);
+            let before = splices.len();
+            redact(&gateway, text, body, &findings, &mut splices);
+            if splices.len() > before {
+                let leaks = answer.leaks.iter().filter(|(choice, _)| *choice == text.choice);
+                for (_, range) in leaks {
+                    if !splices.iter().any(|splice| splice.range == *range) {
+                        splices.push(Splice { range: range.clone(), with: b"null".to_vec() });
+                    }
+                }
+            }
+            for finding in findings.drain(..).filter(Finding::blocks) {
+                if blocking.as_ref().is_none_or(|known| gateway.plan.chain.comes_before(&finding, known)) {
+                    blocking = Some(finding);
+                }
+            }
+        }
+        if let Some(finding) = blocking {
+            return Err(self.block(Direction::Response, &finding));
+        }
+        let body = (!splices.is_empty()).then(|| rewrite::apply(body, &mut splices));
+        Ok(WholeAnswer { body, set: self.record.headers() })
+    }
+
+    /// An answer that cannot be read: withheld, unless the operator lets failures pass.
+    pub(super) fn uninspectable(&mut self, why: &str) -> Option<Reply> {
+        match self.gateway.plan.config.gateway.on_error {
+            OnError::Block => Some(self.refuse(Reply::uninspectable_answer(why), Ended::GatewayFailure)),
+            OnError::Allow => {
+                self.record.error_code = "uninspected_answer";
+                None
+            }
+        }
+    }
+}

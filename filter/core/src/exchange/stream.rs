@@ -1,0 +1,425 @@
+//! A streamed answer.
+//!
+//! Events wait in a queue until every lane they add to is decided up to their end; then they leave, byte for byte if nothing
+//! in them changed. Lanes are independent, but what ends a choice, the usage and `[DONE]` never overtake held text of
+//! theirs. Invariants: every event leaves at most once, apart from an event of which a first part is already certain; after
+//! a block nothing leaves.
+
+use super::{Exchange, Gateway};
+use crate::config::OnError;
+use crate::event::Ended;
+use crate::holdback::{Edit, Holdback, Progress};
+use crate::message::delta::{self, Lane};
+use crate::message::text::Splice;
+use crate::message::{Endpoint, rewrite};
+use crate::policy::{Active, Direction, Finding, Scratch};
+use crate::reply::{self, Reply};
+use crate::sse::decode::{Decoder, Frame};
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// Text of one stream that may be held, over all lanes. Every policy bounds what it holds of one lane far below this; a
+/// stream that passes it has very many lanes.
+const MAX_HELD_BYTES: usize = 64 * 1024;
+
+/// What happens to a chunk of a streamed answer.
+#[derive(Debug)]
+pub enum ChunkStep {
+    /// It leaves as it came.
+    Forward,
+    /// This leaves instead; may be empty.
+    Replace(Vec<u8>),
+    /// Nothing has left yet and nothing will: answer this instead.
+    Refuse(Reply),
+}
+
+/// The state of one streamed answer.
+pub(super) struct Stream {
+    endpoint: Endpoint,
+    decoder: Decoder,
+    lanes: Vec<(Lane, Holdback)>,
+    queue: VecDeque<Queued>,
+    /// Something has left.
+    started: bool,
+    /// The stream was ended by us; what still comes is dropped.
+    closed: bool,
+}
+
+/// An event that waits.
+struct Queued {
+    frame: Frame,
+    parts: Vec<Part>,
+    /// Choices that end here: the event waits for all that was said in them before.
+    finished: Vec<u32>,
+    /// Belongs to no lane: waits for everything before it.
+    waits_for_all: bool,
+    /// May leave in two parts.
+    divisible: bool,
+}
+
+/// The text that an event adds to one lane, in bytes of the lane.
+struct Part {
+    lane: usize,
+    range: Range<u64>,
+    /// What has left of it.
+    left_to: u64,
+}
+
+/// Why a stream cannot go on.
+enum Stop {
+    Block(Finding),
+    Uninspectable(&'static str),
+}
+
+impl Stream {
+    pub(super) fn new(endpoint: Endpoint) -> Stream {
+        Stream {
+            endpoint,
+            decoder: Decoder::default(),
+            lanes: Vec::new(),
+            queue: VecDeque::new(),
+            started: false,
+            closed: false,
+        }
+    }
+
+    fn lane(&mut self, lane: Lane) -> usize {
+        if let Some(position) = self.lanes.iter().position(|(known, _)| *known == lane) {
+            return position;
+        }
+        self.lanes.push((lane, Holdback::default()));
+        self.lanes.len() - 1
+    }
+}
+
+impl Exchange {
+    /// Whether a streamed answer holds text back at the moment.
+    pub fn holds(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| !stream.queue.is_empty() || stream.decoder.pending() > 0)
+    }
+
+    /// Whether the gateway has ended the stream.
+    pub fn closed(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.closed)
+    }
+
+    /// Takes one chunk of a streamed answer; `ends` says that it is the last.
+    pub fn chunk(&mut self, chunk: &[u8], ends: bool) -> ChunkStep {
+        let Some(mut stream) = self.stream.take() else {
+            return ChunkStep::Forward;
+        };
+        if stream.closed {
+            self.stream = Some(stream);
+            return ChunkStep::Replace(Vec::new());
+        }
+        let mut out = Vec::with_capacity(chunk.len() + 256);
+        let outcome = self.feed(&mut stream, chunk, ends, &mut out);
+        let step = match outcome {
+            Ok(()) if out == chunk => ChunkStep::Forward,
+            Ok(()) => ChunkStep::Replace(out),
+            Err(stop) => self.stop(&mut stream, stop),
+        };
+        stream.started |= match &step {
+            ChunkStep::Forward => !chunk.is_empty(),
+            ChunkStep::Replace(out) => !out.is_empty(),
+            ChunkStep::Refuse(_) => true,
+        };
+        self.stream = Some(stream);
+        step
+    }
+
+    /// The headers to set when the first chunk leaves.
+    pub fn stream_headers(&self) -> Vec<(&'static str, String)> {
+        self.record.headers()
+    }
+
+    fn feed(&mut self, stream: &mut Stream, chunk: &[u8], ends: bool, out: &mut Vec<u8>) -> Result<(), Stop> {
+        let gateway = self.gateway.clone();
+        let mut frames = Vec::new();
+        if stream.decoder.push(chunk, &mut frames).is_err() {
+            return Err(Stop::Uninspectable("an event is too large"));
+        }
+        if ends {
+            stream.decoder.finish(&mut frames);
+        }
+        for frame in frames {
+            self.accept(&gateway, stream, frame, out)?;
+        }
+        if ends {
+            self.finish_lanes(&gateway, stream, |_| true)?;
+        }
+        let held: usize = stream.lanes.iter().map(|(_, holdback)| holdback.held_bytes()).sum();
+        if held > MAX_HELD_BYTES {
+            return Err(Stop::Uninspectable("too much text is held back"));
+        }
+        stream.release(&gateway, out);
+        Ok(())
+    }
+
+    fn accept(
+        &mut self,
+        gateway: &Gateway,
+        stream: &mut Stream,
+        frame: Frame,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Stop> {
+        let Some(data) = frame.data() else {
+            // A comment keeps the connection alive; it has nothing to wait for.
+            out.extend_from_slice(frame.bytes());
+            return Ok(());
+        };
+        if frame.is_done() {
+            drop(data);
+            self.finish_lanes(gateway, stream, |_| true)?;
+            stream.queue.push_back(Queued::barrier(frame));
+            return Ok(());
+        }
+        let event = match delta::read(stream.endpoint, &data) {
+            Ok(event) => event,
+            Err(_) if gateway.plan.config.gateway.on_error == OnError::Allow => {
+                drop(data);
+                self.record.error_code = "uninspected_event";
+                stream.queue.push_back(Queued::barrier(frame));
+                return Ok(());
+            }
+            Err(_) => return Err(Stop::Uninspectable("an event is not the JSON it should be")),
+        };
+        if let Some(usage) = &event.usage {
+            self.record.usage = Some(usage.clone());
+        }
+        if let (None, Some(model)) = (&self.record.model_served, &event.model) {
+            self.record.model_served = Some(model.clone().into_owned());
+        }
+        self.record.unscanned(&event.unscanned);
+        let mut parts = Vec::with_capacity(event.deltas.len());
+        for delta in &event.deltas {
+            let lane = stream.lane(delta.lane);
+            let Some((_, holdback)) = stream.lanes.get_mut(lane) else { continue };
+            let start = holdback.received();
+            let mut findings = Vec::new();
+            let chain = &gateway.plan.chain;
+            let progress = holdback.push(chain, self.active, &delta.text.value, &mut self.scratch, &mut findings);
+            let end = holdback.received();
+            parts.push(Part { lane, range: start..end, left_to: start });
+            self.record.scanned.response_texts += 1;
+            self.record.scanned.response_bytes += end - start;
+            if !findings.is_empty() {
+                self.record.found(&findings, &delta.text.place);
+            }
+            if let Progress::Blocked(finding) = progress {
+                return Err(Stop::Block(finding));
+            }
+        }
+        let waits_for_all = parts.is_empty();
+        let finished = event.finished.clone();
+        let divisible = parts.len() == 1
+            && finished.is_empty()
+            && event.usage.is_none()
+            && event.deltas.iter().all(|delta| delta.lane.channel.is_prose());
+        let ends_all = event.is_error;
+        drop(event);
+        drop(data);
+        if ends_all {
+            self.finish_lanes(gateway, stream, |_| true)?;
+        } else if !finished.is_empty() {
+            self.finish_lanes(gateway, stream, |lane| finished.contains(&lane.choice))?;
+        }
+        stream.queue.push_back(Queued { frame, parts, finished, waits_for_all, divisible });
+        Ok(())
+    }
+
+    /// No more text will come on these lanes: everything held is decided.
+    fn finish_lanes(
+        &mut self,
+        gateway: &Gateway,
+        stream: &mut Stream,
+        which: impl Fn(&Lane) -> bool,
+    ) -> Result<(), Stop> {
+        let (active, record, scratch) = (self.active, &mut self.record, &mut self.scratch);
+        for (lane, holdback) in stream.lanes.iter_mut().filter(|(lane, _)| which(lane)) {
+            let mut findings = Vec::new();
+            let progress = finish(holdback, gateway, active, scratch, &mut findings);
+            if !findings.is_empty() {
+                record.found(&findings, &lane);
+            }
+            if let Progress::Blocked(finding) = progress {
+                return Err(Stop::Block(finding));
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, stream: &mut Stream, stop: Stop) -> ChunkStep {
+        stream.closed = true;
+        stream.queue.clear();
+        let gateway = self.gateway.clone();
+        match (stop, stream.started) {
+            (Stop::Block(finding), false) => ChunkStep::Refuse(self.block(Direction::Response, &finding)),
+            (Stop::Block(finding), true) => {
+                self.record.blocked_by(&finding);
+                self.record.ended = Some(Ended::Blocked);
+                self.record.error_code = "output_blocked";
+                ChunkStep::Replace(reply::stream_blocked(&finding, gateway.plan.chain.message(finding.policy)))
+            }
+            (Stop::Uninspectable(why), false) => {
+                let reply = Reply::uninspectable_answer(why);
+                ChunkStep::Refuse(self.refuse(reply, Ended::GatewayFailure))
+            }
+            (Stop::Uninspectable(why), true) => {
+                self.record.ended = Some(Ended::GatewayFailure);
+                self.record.error_code = "gateway_failure";
+                ChunkStep::Replace(reply::stream_failed(why))
+            }
+        }
+    }
+}
+
+fn finish(
+    holdback: &mut Holdback,
+    gateway: &Gateway,
+    active: Active,
+    scratch: &mut Scratch,
+    findings: &mut Vec<Finding>,
+) -> Progress {
+    holdback.finish(&gateway.plan.chain, active, scratch, findings)
+}
+
+impl Queued {
+    fn barrier(frame: Frame) -> Queued {
+        Queued { frame, parts: Vec::new(), finished: Vec::new(), waits_for_all: true, divisible: false }
+    }
+}
+
+impl Stream {
+    /// Lets every event leave that nothing holds any more.
+    fn release(&mut self, _gateway: &Gateway, out: &mut Vec<u8>) {
+        let Stream { endpoint, lanes, queue, .. } = self;
+        // What waits, of what comes behind it: the lanes it adds to, and the choices of those.
+        let mut waiting: Vec<usize> = Vec::new();
+        let mut position = 0;
+        while let Some(event) = queue.get_mut(position) {
+            let choice_of = |lane: &usize| lanes.get(*lane).map(|(lane, _)| lane.choice);
+            let overtakes = event.parts.iter().any(|part| waiting.contains(&part.lane))
+                || (event.waits_for_all && position > 0)
+                || waiting.iter().filter_map(choice_of).any(|choice| event.finished.contains(&choice));
+            let released = |part: &Part| lanes.get(part.lane).map_or(0, |(_, holdback)| holdback.released());
+            if !overtakes && event.parts.iter().all(|part| part.range.end <= released(part)) {
+                emit(*endpoint, lanes, event, out);
+                queue.remove(position);
+                continue;
+            }
+            if event.divisible && !overtakes {
+                emit_first_part(*endpoint, lanes, event, out);
+            }
+            waiting.extend(event.parts.iter().map(|part| part.lane));
+            position += 1;
+        }
+        for (index, (_, holdback)) in lanes.iter_mut().enumerate() {
+            let waiting = queue.iter().flat_map(|event| &event.parts).filter(|part| part.lane == index);
+            let place = waiting.map(|part| part.left_to).min().unwrap_or_else(|| holdback.released());
+            holdback.forget(place);
+        }
+    }
+}
+
+/// Writes the event; its text is decided to the end.
+fn emit(endpoint: Endpoint, lanes: &[(Lane, Holdback)], event: &Queued, out: &mut Vec<u8>) {
+    let untouched = |part: &Part| {
+        part.left_to == part.range.start && edits(lanes, part.lane, &part.range).next().is_none()
+    };
+    if event.parts.iter().all(untouched) {
+        return out.extend_from_slice(event.frame.bytes());
+    }
+    let texts: Vec<Range<u64>> = event.parts.iter().map(|part| part.left_to..part.range.end).collect();
+    let bare = |part: &Part| edits(lanes, part.lane, &part.range).next().is_some();
+    let leaking: Vec<bool> = event.parts.iter().map(bare).collect();
+    write_edited(endpoint, lanes, event, &texts, &leaking, out);
+}
+
+/// Writes what is certain of an event whose end is not.
+fn emit_first_part(endpoint: Endpoint, lanes: &[(Lane, Holdback)], event: &mut Queued, out: &mut Vec<u8>) {
+    let Some(part) = event.parts.first() else { return };
+    let Some((_, holdback)) = lanes.get(part.lane) else { return };
+    let certain = part.left_to..holdback.released().min(part.range.end);
+    if certain.is_empty() || !says_something(&event.frame, endpoint, lanes, part, &certain) {
+        return;
+    }
+    let left_to = certain.end;
+    // The token ids and probabilities of the event tell what is held.
+    write_edited(endpoint, lanes, event, &[certain], &[true], out);
+    if let Some(part) = event.parts.first_mut() {
+        part.left_to = left_to;
+    }
+}
+
+/// Whether a part is worth an event of its own: white space alone can wait for the word after it.
+fn says_something(
+    frame: &Frame,
+    endpoint: Endpoint,
+    lanes: &[(Lane, Holdback)],
+    part: &Part,
+    range: &Range<u64>,
+) -> bool {
+    let Some(data) = frame.data() else { return false };
+    let Ok(event) = delta::read(endpoint, &data) else { return false };
+    let text = event.deltas.first().map(|delta| edited(lanes, part, &delta.text.value, range));
+    text.is_some_and(|text| !text.trim().is_empty())
+}
+
+fn write_edited(
+    endpoint: Endpoint,
+    lanes: &[(Lane, Holdback)],
+    queued: &Queued,
+    ranges: &[Range<u64>],
+    leaking: &[bool],
+    out: &mut Vec<u8>,
+) {
+    let Some(data) = queued.frame.data() else { return };
+    // It could be read when it came in.
+    let Ok(event) = delta::read(endpoint, &data) else { return };
+    let mut splices: Vec<Splice> = Vec::new();
+    for ((delta, part), (range, leaks)) in event.deltas.iter().zip(&queued.parts).zip(ranges.iter().zip(leaking)) {
+        let text = edited(lanes, part, &delta.text.value, range);
+        for place in std::iter::once(&delta.text).chain(&delta.copies) {
+            place.replace(&text, &mut splices);
+        }
+        let choice = delta.lane.choice;
+        for (_, leak) in event.leaks.iter().filter(|(of, _)| *leaks && *of == choice) {
+            if !splices.iter().any(|splice| splice.range == *leak) {
+                splices.push(Splice { range: leak.clone(), with: b"null".to_vec() });
+            }
+        }
+    }
+    let data = rewrite::apply(&data, &mut splices);
+    out.extend_from_slice(&queued.frame.with_data(&data));
+}
+
+/// The part of a lane's text in `range`, with its edits. A marker stands where its match begins.
+fn edited(lanes: &[(Lane, Holdback)], part: &Part, original: &str, range: &Range<u64>) -> String {
+    let slice = |from: u64, to: u64| {
+        let local = |place: u64| usize::try_from(place - part.range.start).unwrap_or(usize::MAX);
+        original.get(local(from)..local(to)).unwrap_or_default()
+    };
+    let mut text = String::new();
+    let mut at = range.start;
+    for edit in edits(lanes, part.lane, range) {
+        if edit.start >= range.start {
+            text.push_str(slice(at, edit.start));
+            text.push_str(&edit.marker);
+        }
+        at = edit.end.clamp(at, range.end);
+    }
+    text.push_str(slice(at, range.end));
+    text
+}
+
+/// The edits that touch `range` of a lane.
+fn edits<'l>(
+    lanes: &'l [(Lane, Holdback)],
+    lane: usize,
+    range: &Range<u64>,
+) -> impl Iterator<Item = &'l Edit> + use<'l> {
+    let range = range.clone();
+    let all = lanes.get(lane).map(|(_, holdback)| holdback.edits()).into_iter().flatten();
+    all.filter(move |edit| edit.start < range.end && edit.end > range.start)
+}

@@ -1,0 +1,342 @@
+//! The listener's role: hands what arrives to the exchange and does what it says.
+//!
+//! A body may end in its last chunk or in trailers (every HTTP/2 client may do so, and Envoy's decompressor always does), so
+//! both ends lead to the same place.
+
+use crate::host::{self, state};
+use kt_core::event::Latency;
+use kt_core::exchange::{
+    Admission, AnswerHead, AnswerMode, ChunkStep, Dispatch, Exchange, Gateway, RequestHead, Timing,
+};
+use kt_core::reply::Reply;
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+use std::rc::Rc;
+
+/// One request and its answer.
+pub(crate) struct DownstreamFilter {
+    exchange: Exchange,
+    request: Phase,
+    answer: Option<AnswerMode>,
+    has_content_length: bool,
+    /// The client has been answered by us.
+    replied: bool,
+    /// Headers of a streamed answer wait for its first chunk.
+    stream_started: bool,
+    may_retry: bool,
+    clock: Clock,
+}
+
+/// How far the request is.
+#[derive(PartialEq, Eq)]
+enum Phase {
+    /// Its body is being collected.
+    Collecting,
+    /// Nothing more is done with it.
+    Done,
+}
+
+/// Moments in nanoseconds since 1970; 0 is never.
+#[derive(Default)]
+struct Clock {
+    arrived: u64,
+    dispatched: u64,
+    answered: u64,
+    first_byte: u64,
+    in_policies: u64,
+}
+
+impl DownstreamFilter {
+    pub(crate) fn new(gateway: Rc<Gateway>) -> DownstreamFilter {
+        DownstreamFilter {
+            exchange: Exchange::new(gateway),
+            request: Phase::Done,
+            answer: None,
+            has_content_length: false,
+            replied: false,
+            stream_started: false,
+            may_retry: false,
+            clock: Clock::default(),
+        }
+    }
+
+    fn reply(&mut self, reply: &Reply) -> Action {
+        self.replied = true;
+        self.request = Phase::Done;
+        host::reply(reply);
+        Action::Pause
+    }
+
+    /// The request is complete.
+    fn inspect(&mut self) -> Action {
+        self.request = Phase::Done;
+        let body = host::request_body();
+        let started = host::now_ns();
+        #[cfg(feature = "panic-route")]
+        panic_on_request(&body);
+        let outcome = self.exchange.request(&body);
+        self.clock.dispatched = host::now_ns();
+        self.clock.in_policies += self.clock.dispatched.saturating_sub(started);
+        match outcome {
+            Err(reply) => self.reply(&reply),
+            Ok(dispatch) => {
+                let length = dispatch.body.as_ref().map_or(body.len(), Vec::len);
+                if let Some(body) = &dispatch.body {
+                    host::set_request_body(body);
+                }
+                if dispatch.body.is_some() || !self.has_content_length {
+                    host::set_request_header("content-length", Some(&length.to_string()));
+                    host::set_request_header("transfer-encoding", None);
+                }
+                self.dispatch(&dispatch)
+            }
+        }
+    }
+
+    fn dispatch(&mut self, dispatch: &Dispatch) -> Action {
+        if dispatch.keeps_client_key {
+            if let Some(key) = self.exchange.client_key() {
+                host::set_state(state::CLIENT_KEY, key.as_bytes());
+            }
+        }
+        host::set_request_header(":path", Some(&dispatch.path));
+        host::set_request_header(":authority", Some(&dispatch.authority));
+        self.may_retry = dispatch.plan.clusters.len() > 1;
+        if dispatch.chooses_cluster {
+            host::set_state(state::PLAN, dispatch.plan.to_text().as_bytes());
+            if let Some(first) = dispatch.plan.cluster(0) {
+                host::set_state(state::NEXT, first.as_bytes());
+            }
+            let retries = dispatch.plan.clusters.len().saturating_sub(1);
+            host::set_request_header("x-envoy-max-retries", Some(&retries.to_string()));
+            host::clear_route_cache();
+        }
+        Action::Continue
+    }
+
+    /// The answer is complete and was held back.
+    fn finish_whole(&mut self) -> Action {
+        let body = host::response_body();
+        let started = host::now_ns();
+        let outcome = self.exchange.whole_answer(&body);
+        self.clock.first_byte = host::now_ns();
+        self.clock.in_policies += self.clock.first_byte.saturating_sub(started);
+        self.answer = None;
+        match outcome {
+            Err(reply) => self.reply(&reply),
+            Ok(answer) => {
+                set_response_headers(&answer.set);
+                let edited = answer.body.as_deref();
+                host::set_response_header(
+                    "content-length",
+                    Some(&edited.map_or(body.len(), <[u8]>::len).to_string()),
+                );
+                if let Some(edited) = edited {
+                    host::set_response_body(edited);
+                }
+                Action::Continue
+            }
+        }
+    }
+
+    fn chunk(&mut self, ends: bool) -> Action {
+        let chunk = host::response_body();
+        let started = host::now_ns();
+        let step = self.exchange.chunk(&chunk, ends);
+        self.clock.in_policies += host::now_ns().saturating_sub(started);
+        let out = match step {
+            ChunkStep::Refuse(reply) => {
+                self.answer = None;
+                return self.reply(&reply);
+            }
+            ChunkStep::Forward => None,
+            ChunkStep::Replace(out) => Some(out),
+        };
+        let leaves = out.as_ref().map_or(chunk.len(), Vec::len);
+        if let Some(out) = &out {
+            host::set_response_body(out);
+        }
+        if self.stream_started {
+            return Action::Continue;
+        }
+        // While nothing has left, a block can still be an ordinary error instead of an event in the stream.
+        if leaves == 0 && !ends {
+            return Action::Pause;
+        }
+        self.stream_started = true;
+        self.clock.first_byte = host::now_ns();
+        set_response_headers(&self.exchange.stream_headers());
+        Action::Continue
+    }
+
+    fn timing(&self) -> Timing {
+        let ms = |from: u64, to: u64| (from != 0 && to >= from).then(|| round_us(to - from));
+        let details = host::text(["response", "code_details"]).unwrap_or_default();
+        let status = host::number(["response", "code"]).unwrap_or(0);
+        let now = host::now_ns();
+        let (attempts, target) = match host::state(state::AT) {
+            Some(at) => {
+                let (number, target) = at.split_once(' ').unwrap_or_default();
+                (number.parse().unwrap_or(0), Some(target.to_owned()))
+            }
+            None if self.clock.dispatched == 0 || self.clock.answered == 0 && self.replied => (0, None),
+            None => (attempts(self.may_retry), None),
+        };
+        Timing {
+            unix_ms: now / 1_000_000,
+            latency: Latency {
+                total: round_us(now.saturating_sub(self.clock.arrived)),
+                upstream: ms(self.clock.dispatched, self.clock.answered),
+                ttft: ms(self.clock.arrived, self.clock.first_byte),
+                policy: round_us(self.clock.in_policies),
+            },
+            status,
+            attempts,
+            target,
+            client_gone: details.starts_with("downstream_") || details.contains("client_disconnect"),
+            upstream_failed: !self.replied && details != "via_upstream",
+        }
+    }
+}
+
+impl Context for DownstreamFilter {}
+
+impl HttpContext for DownstreamFilter {
+    fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
+        self.clock.arrived = host::now_ns();
+        let headers = host::request_headers();
+        for (name, _) in &headers {
+            // Ours alone to set; and an answer that comes compressed cannot be read.
+            if name.starts_with("x-kt-") || name == "accept-encoding" {
+                host::set_request_header(name, None);
+            }
+            self.has_content_length |= name == "content-length";
+        }
+        match self.exchange.admit(RequestHead::new(headers)) {
+            Admission::Reply(reply) => self.reply(&reply),
+            Admission::Pass(dispatch) => {
+                self.clock.dispatched = self.clock.arrived;
+                self.dispatch(&dispatch)
+            }
+            Admission::Inspect if ends => self.inspect(),
+            Admission::Inspect => {
+                self.request = Phase::Collecting;
+                Action::Pause
+            }
+        }
+    }
+
+    fn on_http_request_body(&mut self, _size: usize, ends: bool) -> Action {
+        match (&self.request, ends) {
+            (Phase::Done, _) => Action::Continue,
+            (Phase::Collecting, false) => Action::Pause,
+            (Phase::Collecting, true) => self.inspect(),
+        }
+    }
+
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        match self.request {
+            Phase::Done => Action::Continue,
+            Phase::Collecting => self.inspect(),
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
+        if self.replied {
+            return Action::Continue;
+        }
+        self.clock.answered = host::now_ns();
+        let (number, target) = match host::state(state::AT) {
+            Some(at) => {
+                let (number, target) = at.split_once(' ').unwrap_or_default();
+                (number.parse().unwrap_or(0), Some(target.to_owned()))
+            }
+            None => (attempts(self.may_retry), None),
+        };
+        let status = host::response_header(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        let limited = status == 429;
+        let head = AnswerHead {
+            status,
+            content_type: host::response_header("content-type").unwrap_or_default(),
+            content_encoding: host::response_header("content-encoding").unwrap_or_default(),
+            has_retry_after: limited && host::response_header("retry-after").is_some(),
+            ratelimit_reset: limited.then(|| host::response_header("x-ratelimit-reset")).flatten(),
+            ends,
+            target,
+            attempts: number,
+        };
+        let start = self.exchange.answer(&head);
+        if let Some(reply) = start.refuse {
+            return self.reply(&reply);
+        }
+        set_response_headers(&start.set);
+        if start.drop_content_length {
+            host::set_response_header("content-length", None);
+        }
+        self.answer = Some(start.mode);
+        match start.mode {
+            AnswerMode::Pass => {
+                self.clock.first_byte = self.clock.answered;
+                Action::Continue
+            }
+            AnswerMode::Whole | AnswerMode::Stream => Action::Pause,
+        }
+    }
+
+    fn on_http_response_body(&mut self, _size: usize, ends: bool) -> Action {
+        match (self.answer, ends) {
+            (None | Some(AnswerMode::Pass), _) => Action::Continue,
+            (Some(AnswerMode::Whole), false) => Action::Pause,
+            (Some(AnswerMode::Whole), true) => self.finish_whole(),
+            (Some(AnswerMode::Stream), ends) => self.chunk(ends),
+        }
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        match self.answer {
+            None | Some(AnswerMode::Pass) => Action::Continue,
+            Some(AnswerMode::Whole) => self.finish_whole(),
+            Some(AnswerMode::Stream) if self.exchange.holds() && !self.exchange.closed() => {
+                // Trailers cannot carry the text that is still held, and it must not be lost without a sign.
+                let reply = self.exchange.fail();
+                self.reply(&reply)
+            }
+            Some(AnswerMode::Stream) => Action::Continue,
+        }
+    }
+
+    fn on_log(&mut self) {
+        let timing = self.timing();
+        if let Some(line) = self.exchange.finish(&timing) {
+            host::set_state(state::EVENT, &line);
+        }
+    }
+}
+
+fn set_response_headers(headers: &[(&'static str, String)]) {
+    for (name, value) in headers {
+        host::set_response_header(name, Some(value));
+    }
+}
+
+/// Attempts so far where no attempt role counts them.
+fn attempts(may_retry: bool) -> u64 {
+    match may_retry {
+        true => host::number(["upstream", "request_attempt_count"]).unwrap_or(1),
+        false => 1,
+    }
+}
+
+/// Milliseconds with microseconds behind the point.
+fn round_us(ns: u64) -> f64 {
+    (ns / 1000) as f64 / 1000.0
+}
+
+/// Stands for a defect in a policy.
+#[cfg(feature = "panic-route")]
+#[allow(clippy::panic, reason = "this feature exists to panic")]
+fn panic_on_request(body: &[u8]) {
+    if body.windows(14).any(|window| window == b"kt-panic-route") {
+        panic!("asked to panic");
+    }
+}

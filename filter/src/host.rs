@@ -1,0 +1,124 @@
+//! Every call into Envoy.
+//!
+//! proxy-wasm's own wrappers panic on a status they do not expect, and a panic costs the worker its VM; the calls here are
+//! the ones whose statuses are known for the phases they are used in. A failed call reads as an absent value.
+
+use kt_core::reply::Reply;
+use proxy_wasm::hostcalls;
+use proxy_wasm::types::{BufferType, MapType};
+use std::time::UNIX_EPOCH;
+
+/// Filter state of our own lives under this prefix (Envoy puts `wasm.` before it).
+pub(crate) mod state {
+    /// The cluster the next attempt goes to; Envoy's matcher reads it.
+    pub(crate) const NEXT: &str = "kt.next";
+    /// The note for the attempts.
+    pub(crate) const PLAN: &str = "kt.plan";
+    /// Number of the attempt under way and its target, such as `2 openai`.
+    pub(crate) const AT: &str = "kt.at";
+    /// The caller's own key, for targets that want it.
+    pub(crate) const CLIENT_KEY: &str = "kt.client_key";
+    /// The event's line; Envoy's access log prints it.
+    pub(crate) const EVENT: &str = "kt.event";
+}
+
+/// More than any body that Envoy buffers for us.
+const WHOLE: usize = 1 << 30;
+
+/// The plugin's configuration.
+pub(crate) fn plugin_configuration() -> Option<Vec<u8>> {
+    hostcalls::get_buffer(BufferType::PluginConfiguration, 0, WHOLE).ok().flatten()
+}
+
+/// Nanoseconds since 1970.
+pub(crate) fn now_ns() -> u64 {
+    let now = hostcalls::get_current_time().ok().and_then(|now| now.duration_since(UNIX_EPOCH).ok());
+    now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
+}
+
+/// All request headers, names in lower case.
+pub(crate) fn request_headers() -> Vec<(String, String)> {
+    hostcalls::get_map(MapType::HttpRequestHeaders).unwrap_or_default()
+}
+
+/// Sets or removes a request header.
+pub(crate) fn set_request_header(name: &str, value: Option<&str>) {
+    let _ = hostcalls::set_map_value(MapType::HttpRequestHeaders, name, value);
+}
+
+/// One response header.
+pub(crate) fn response_header(name: &str) -> Option<String> {
+    hostcalls::get_map_value(MapType::HttpResponseHeaders, name).ok().flatten()
+}
+
+/// Sets or removes a response header.
+pub(crate) fn set_response_header(name: &str, value: Option<&str>) {
+    let _ = hostcalls::set_map_value(MapType::HttpResponseHeaders, name, value);
+}
+
+/// The request's body, as far as it is buffered.
+pub(crate) fn request_body() -> Vec<u8> {
+    hostcalls::get_buffer(BufferType::HttpRequestBody, 0, WHOLE).ok().flatten().unwrap_or_default()
+}
+
+/// The first `len` bytes of the request's body.
+pub(crate) fn request_body_start(len: usize) -> Vec<u8> {
+    match len {
+        0 => Vec::new(),
+        _ => hostcalls::get_buffer(BufferType::HttpRequestBody, 0, len).ok().flatten().unwrap_or_default(),
+    }
+}
+
+/// Replaces the first `len` bytes of the request's body.
+pub(crate) fn set_request_body_start(len: usize, with: &[u8]) {
+    let _ = hostcalls::set_buffer(BufferType::HttpRequestBody, 0, len, with);
+}
+
+/// Replaces the request's body.
+pub(crate) fn set_request_body(body: &[u8]) {
+    set_request_body_start(WHOLE, body);
+}
+
+/// The answer's body, as far as it is buffered; in a stream, the chunk.
+pub(crate) fn response_body() -> Vec<u8> {
+    hostcalls::get_buffer(BufferType::HttpResponseBody, 0, WHOLE).ok().flatten().unwrap_or_default()
+}
+
+/// Replaces the same.
+pub(crate) fn set_response_body(body: &[u8]) {
+    let _ = hostcalls::set_buffer(BufferType::HttpResponseBody, 0, WHOLE, body);
+}
+
+/// Our own filter state, as text.
+pub(crate) fn state(key: &str) -> Option<String> {
+    let value = hostcalls::get_property(vec![key]).ok().flatten()?;
+    String::from_utf8(value).ok()
+}
+
+/// Sets our own filter state.
+pub(crate) fn set_state(key: &str, value: &[u8]) {
+    let _ = hostcalls::set_property(vec![key], Some(value));
+}
+
+/// An attribute of the stream that is a number.
+pub(crate) fn number(path: [&str; 2]) -> Option<u64> {
+    let value = hostcalls::get_property(path.to_vec()).ok().flatten()?;
+    Some(u64::from_le_bytes(value.try_into().ok()?))
+}
+
+/// An attribute of the stream that is text.
+pub(crate) fn text(path: [&str; 2]) -> Option<String> {
+    let value = hostcalls::get_property(path.to_vec()).ok().flatten()?;
+    String::from_utf8(value).ok()
+}
+
+/// Makes Envoy choose the route's cluster again.
+pub(crate) fn clear_route_cache() {
+    let _ = hostcalls::call_foreign_function("clear_route_cache", None);
+}
+
+/// Answers in place of the upstream. In the middle of an answer this resets the stream.
+pub(crate) fn reply(reply: &Reply) {
+    let headers = reply.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let _ = hostcalls::send_http_response(u32::from(reply.status), headers, Some(&reply.body));
+}
