@@ -4,6 +4,11 @@
 //! configuration all come from these types. Knows no YAML; what the words mean together is [`crate::plan`]'s business.
 //! Objects are closed: an unknown key is an error.
 
+mod read;
+
+pub use read::read;
+pub(crate) use read::{Reading, UNAVAILABLE_POLICIES, unavailable_policy};
+
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
@@ -345,7 +350,12 @@ pub struct AuditLogger {
 
 impl Default for AuditLogger {
     fn default() -> Self {
-        AuditLogger { retention_days: 365, immutable: true, log_all_access: None, capture: Capture::MetadataOnly }
+        AuditLogger {
+            retention_days: 365,
+            immutable: true,
+            log_all_access: None,
+            capture: Capture::MetadataOnly,
+        }
     }
 }
 

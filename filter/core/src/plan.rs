@@ -1,1 +1,297 @@
-//! To be written.
+//! What a configuration means: validated as a whole, every default and alias resolved.
+//!
+//! Reads no file and chooses no target at run time beyond their order. Invariant: a [`Plan`] that exists is valid; what is
+//! not comes back as diagnostics, all of them at once.
+
+mod checks;
+
+use crate::config::{PolicyConfig, Reading};
+use crate::diagnostic::{Diagnostic, nearest};
+use crate::targets::{self, Target};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+pub use checks::socket_address;
+
+/// How the order of targets is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// One target serves.
+    Single,
+    /// The next target serves when one fails.
+    Fallback,
+}
+
+/// A configuration that can be run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The operator's words.
+    pub config: PolicyConfig,
+    /// The upstreams, in order of preference; at least one.
+    pub targets: Vec<Target>,
+    /// How their order is decided.
+    pub strategy: Strategy,
+    /// Address of the API.
+    pub listen: SocketAddr,
+    /// Address of Envoy's admin interface.
+    pub admin: SocketAddr,
+}
+
+/// The `x-provider` header named nothing that is configured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown provider; known here: {}", known.join(", "))]
+pub struct UnknownProvider {
+    /// Target ids, then provider ids.
+    pub known: Vec<String>,
+}
+
+/// Reads and compiles a document, and finds the problems of both steps in one go.
+pub fn check(document: &serde_json::Value) -> Result<Plan, Vec<Diagnostic>> {
+    let mut reading = Reading::of(document);
+    let Some(config) = reading.config.take() else { return Err(reading.problems) };
+    match Plan::compile(config) {
+        Ok(plan) if reading.problems.is_empty() => Ok(plan),
+        Ok(_) => Err(reading.problems),
+        Err(problems) => {
+            for problem in problems {
+                let path = reading.written(&problem.path);
+                if !reading.follows_from_dropped(&path) {
+                    reading.problems.push(Diagnostic { path, ..problem });
+                }
+            }
+            Err(reading.problems)
+        }
+    }
+}
+
+impl Plan {
+    /// Validates a configuration. Every problem comes back, not only the first.
+    pub fn compile(config: PolicyConfig) -> Result<Plan, Vec<Diagnostic>> {
+        let mut problems = Vec::new();
+        checks::pack(&config, &mut problems);
+        checks::chain(&config, &mut problems);
+        checks::size_limits(&config, &mut problems);
+        let addresses = checks::gateway(&config, &mut problems);
+        let strategy = strategy(&config, &mut problems);
+        let targets = resolve_targets(&config, &mut problems);
+        match (problems.is_empty(), addresses) {
+            (true, Some((listen, admin))) => Ok(Plan { config, targets, strategy, listen, admin }),
+            _ => Err(problems),
+        }
+    }
+
+    /// Positions in `targets` of those that may serve a request, best first.
+    ///
+    /// `provider` is the value of `x-provider` and restricts the candidates; a `model` that is a target's id, or the model
+    /// of some, puts those first.
+    pub fn order_for(
+        &self,
+        model: Option<&str>,
+        provider: Option<&str>,
+    ) -> Result<Vec<usize>, UnknownProvider> {
+        let candidates = || self.targets.iter().enumerate();
+        let mut order: Vec<usize> = candidates()
+            .filter(|(_, target)| provider.is_none_or(|name| target.is_named(name)))
+            .map(|(position, _)| position)
+            .collect();
+        if order.is_empty() {
+            let mut known: Vec<String> = self.targets.iter().map(|target| target.id.clone()).collect();
+            for target in &self.targets {
+                if !known.contains(&target.provider) {
+                    known.push(target.provider.clone());
+                }
+            }
+            return Err(UnknownProvider { known });
+        }
+        if let Some(model) = model {
+            // Stable, so that targets of the same rank keep the operator's order.
+            order.sort_by_key(|position| match self.targets.get(*position) {
+                Some(target) if target.id == model => 0,
+                Some(target) if target.model.as_deref() == Some(model) => 1,
+                _ => 2,
+            });
+        }
+        if self.strategy == Strategy::Single {
+            order.truncate(1);
+        }
+        Ok(order)
+    }
+
+    /// One entry per attempt: every target of `order` as often as its `retry` allows.
+    pub fn attempts_for(&self, order: &[usize]) -> Vec<usize> {
+        let attempts =
+            |position: &usize| self.targets.get(*position).map_or(0, |t| t.retry.max_attempts as usize);
+        order.iter().flat_map(|position| std::iter::repeat_n(*position, attempts(position))).collect()
+    }
+
+    /// Attempts of a request that every target fails.
+    pub fn most_attempts(&self) -> usize {
+        let all: Vec<usize> = (0..self.targets.len()).collect();
+        match self.strategy {
+            Strategy::Fallback => self.attempts_for(&all).len(),
+            Strategy::Single => all.iter().map(|one| self.attempts_for(&[*one]).len()).max().unwrap_or(0),
+        }
+    }
+}
+
+fn strategy(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) -> Strategy {
+    let providers = &config.providers;
+    let (word, path) = match (&providers.strategy, &providers.routing) {
+        (Some(_), Some(_)) => {
+            let message = "the strategy is given twice, in two spellings";
+            let help = "keep `providers.strategy`";
+            problems.push(Diagnostic::error("two-strategies", "providers.routing", message).help(help));
+            return Strategy::Fallback;
+        }
+        (Some(word), None) => (word.as_str(), "providers.strategy"),
+        (None, Some(routing)) => (routing.strategy.as_str(), "providers.routing.strategy"),
+        (None, None) if providers.targets.len() > 1 => return Strategy::Fallback,
+        (None, None) => return Strategy::Single,
+    };
+    const LATER: &[&str] = &["weighted_round_robin", "latency", "lowest_latency", "lowest_cost", "router"];
+    match word {
+        "single" => return Strategy::Single,
+        "fallback" | "ordered" => return Strategy::Fallback,
+        later if LATER.contains(&later) => {
+            let message = format!("strategy `{later}` comes with a later version");
+            let help = "use `fallback`";
+            problems.push(Diagnostic::error("strategy-not-available", path, message).help(help));
+        }
+        other => {
+            let known = ["single", "fallback", "ordered"];
+            let help = match nearest(other, known.into_iter().chain(LATER.iter().copied())) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known strategies: {}", known.join(", ")),
+            };
+            let message = format!("unknown strategy `{other}`");
+            problems.push(Diagnostic::error("unknown-strategy", path, message).help(help));
+        }
+    }
+    Strategy::Fallback
+}
+
+fn resolve_targets(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) -> Vec<Target> {
+    let providers = &config.providers;
+    if let Some(retry) = &providers.retry {
+        targets::check_retry(retry, "providers.retry", problems);
+    }
+    if let Some(breaker) = &providers.circuit_breaker {
+        targets::check_breaker(breaker, "providers.circuit_breaker", problems);
+    }
+    if providers.targets.is_empty() {
+        let help = "add one, such as `targets: [{id: main, provider: together}]`";
+        let message = "there is no target to send requests to";
+        problems.push(Diagnostic::error("no-targets", "providers.targets", message).help(help));
+    }
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut resolved = Vec::new();
+    for (i, target) in providers.targets.iter().enumerate() {
+        let path = format!("providers.targets[{i}]");
+        if let Some(first) = seen.insert(&target.id, i) {
+            let message = format!("target id `{}` is taken by `providers.targets[{first}]`", target.id);
+            problems.push(Diagnostic::error("duplicate-target", format!("{path}.id"), message));
+        }
+        resolved.extend(targets::resolve(target, providers, &path, problems));
+    }
+    resolved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn document() -> Value {
+        json!({
+            "pack": {"name": "p", "version": "1.0.0"},
+            "policies": {"chain": ["pii-detector", "audit-logger"]},
+            "providers": {"targets": [
+                {"id": "a", "provider": "together:chat:m/1", "retry": {"max_attempts": 2}},
+                {"id": "b", "provider": "openai:chat:m/2"},
+                {"id": "c", "provider": "openai:chat:m/1"},
+            ]},
+        })
+    }
+
+    #[track_caller]
+    fn refused(change: impl FnOnce(&mut Value), expected: &[&str]) {
+        let mut value = document();
+        change(&mut value);
+        let problems = super::check(&value).map(|_| ()).unwrap_err();
+        let found: Vec<String> = problems.iter().map(|p| format!("{} {}", p.code, p.path)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn problems_of_keys_and_of_meaning_come_together() {
+        refused(
+            |value| {
+                value["packs"] = json!(1);
+                value["pack"]["version"] = json!("1.0");
+                value["policies"]["chain"] =
+                    json!([7, "pii-detecter", "audit-logger", "audit-logger", "content-quality"]);
+                value["gateway"] =
+                    json!({"block_status": 429, "listen": "nowhere", "admin": "127.0.0.1:9901"});
+                value["providers"]["strategy"] = json!("latency");
+                value["providers"]["targets"][1]["id"] = json!("a");
+                value["size_limits"] = json!({"max_body_bytes": 1});
+            },
+            &[
+                "unknown-key packs",
+                "wrong-type policies.chain[0]",
+                "bad-version pack.version",
+                "unknown-policy policies.chain[1]",
+                "duplicate-policy policies.chain[3]",
+                "policy-not-available policies.chain[4]",
+                "bad-size size_limits.max_body_bytes",
+                "bad-address gateway.listen",
+                "bad-block-status gateway.block_status",
+                "strategy-not-available providers.strategy",
+                "duplicate-target providers.targets[1].id",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_was_taken_out_causes_no_further_problem() {
+        refused(|value| value["policies"]["chain"] = json!([7]), &["wrong-type policies.chain[0]"]);
+        refused(|value| value["pack"]["version"] = json!(1.0), &["wrong-type pack.version"]);
+    }
+
+    #[test]
+    fn strategies_are_resolved() {
+        let strategy = |word: Option<&str>| {
+            let mut value = document();
+            if let Some(word) = word {
+                value["providers"]["strategy"] = json!(word);
+            }
+            super::check(&value).map(|plan| plan.strategy).map_err(|p| p[0].help.clone().unwrap())
+        };
+        assert_eq!(strategy(None), Ok(Strategy::Fallback));
+        assert_eq!(strategy(Some("single")), Ok(Strategy::Single));
+        assert_eq!(strategy(Some("ordered")), Ok(Strategy::Fallback));
+        assert_eq!(strategy(Some("fallbak")), Err("did you mean `fallback`?".into()));
+        assert_eq!(strategy(Some("router")), Err("use `fallback`".into()));
+    }
+
+    #[test]
+    fn the_order_follows_model_and_provider() {
+        let plan = super::check(&document()).unwrap();
+        let order = |model, provider| plan.order_for(model, provider).map_err(|error| error.known.join(" "));
+        assert_eq!(order(None, None), Ok(vec![0, 1, 2]));
+        assert_eq!(order(Some("m/2"), None), Ok(vec![1, 0, 2]));
+        assert_eq!(order(Some("m/1"), None), Ok(vec![0, 2, 1]));
+        assert_eq!(order(Some("c"), None), Ok(vec![2, 0, 1]));
+        assert_eq!(order(None, Some("openai")), Ok(vec![1, 2]));
+        assert_eq!(order(Some("m/1"), Some("openai")), Ok(vec![2, 1]));
+        assert_eq!(order(None, Some("together-ai")), Ok(vec![0]));
+        assert_eq!(order(None, Some("nobody")), Err("a b c together openai".into()));
+    }
+
+    #[test]
+    fn every_target_is_tried_as_often_as_it_says() {
+        let plan = super::check(&document()).unwrap();
+        assert_eq!(plan.attempts_for(&[1, 0]), [1, 0, 0]);
+        assert_eq!(plan.most_attempts(), 4);
+    }
+}

@@ -1,0 +1,201 @@
+//! Checks of the sections that are not about targets.
+//!
+//! Each pushes what it finds and goes on. Knows no policy's own settings: those are checked where the policy is compiled.
+
+use crate::config::{PolicyConfig, UNAVAILABLE_POLICIES, unavailable_policy};
+use crate::diagnostic::{Diagnostic, nearest};
+use std::net::SocketAddr;
+
+/// Policies that can stand in the chain.
+const POLICIES: &[&str] = &["prompt-injection", "pii-detector", "safety-filter", "audit-logger"];
+
+/// Paths whose bodies are always read, so they cannot be let through unread.
+const INSPECTED_PATHS: &[&str] =
+    &["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/rerank", "/v1/responses"];
+
+/// A name that still fits a log line and a header.
+const MAX_NAME_CHARS: usize = 200;
+
+/// Smaller would refuse ordinary requests; larger would let a few requests use up the memory of Envoy's process.
+const BODY_BYTES: std::ops::RangeInclusive<u32> = 1024..=256 * 1024 * 1024;
+
+pub(super) fn pack(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
+    let pack = &config.pack;
+    let length = pack.name.chars().count();
+    if !(1..=MAX_NAME_CHARS).contains(&length) || pack.name.chars().any(char::is_control) {
+        let message = format!("the name has 1 to {MAX_NAME_CHARS} printable characters");
+        problems.push(Diagnostic::error("bad-name", "pack.name", message));
+    }
+    if !is_semantic_version(&pack.version) {
+        let message = format!("`{}` is not a semantic version", pack.version.escape_debug());
+        let help = "write three numbers, such as `1.0.0` or `2.1.0-rc.1`";
+        problems.push(Diagnostic::error("bad-version", "pack.version", message).help(help));
+    }
+}
+
+/// <https://semver.org>, version 2.0.0.
+fn is_semantic_version(version: &str) -> bool {
+    let (rest, build) = match version.split_once('+') {
+        Some((rest, build)) => (rest, Some(build)),
+        None => (version, None),
+    };
+    let (core, pre) = match rest.split_once('-') {
+        Some((core, pre)) => (core, Some(pre)),
+        None => (rest, None),
+    };
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let number = |part: &str| digits(part) && (part == "0" || !part.starts_with('0'));
+    let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    core.split('.').count() == 3
+        && core.split('.').all(number)
+        && pre.is_none_or(|pre| pre.split('.').all(|part| word(part) && (!digits(part) || number(part))))
+        && build.is_none_or(|build| build.split('.').all(word))
+}
+
+pub(super) fn chain(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
+    let chain = &config.policies.chain;
+    if chain.is_empty() {
+        let help =
+            "name at least one policy, such as `audit-logger`; `pack.enabled: false` turns everything off";
+        problems.push(Diagnostic::error("empty-chain", "policies.chain", "the chain is empty").help(help));
+    }
+    for (i, entry) in chain.iter().enumerate() {
+        let path = format!("policies.chain[{i}]");
+        let name = entry.name.as_str();
+        if UNAVAILABLE_POLICIES.contains(&name) {
+            problems.push(unavailable_policy(name, &path));
+        } else if !POLICIES.contains(&name) {
+            let help = match nearest(name, POLICIES.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known policies: {}", POLICIES.join(", ")),
+            };
+            let message = format!("unknown policy `{}`", name.escape_debug());
+            problems.push(Diagnostic::error("unknown-policy", &path, message).help(help));
+        } else if chain.iter().take(i).any(|earlier| earlier.name == name) {
+            let message = format!("policy `{name}` stands in the chain twice");
+            problems
+                .push(Diagnostic::error("duplicate-policy", &path, message).help("remove one of the two"));
+        }
+        conditions(entry, &path, problems);
+    }
+}
+
+fn conditions(entry: &crate::config::ChainEntry, path: &str, problems: &mut Vec<Diagnostic>) {
+    let at = format!("{path}.{}.when", entry.name);
+    let when = &entry.options.when;
+    let mut refuse = |key: String, message: &str| {
+        problems.push(Diagnostic::error("bad-condition", format!("{at}.{key}"), message));
+    };
+    if when.path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+        refuse("path".into(), "a path starts with `/`");
+    }
+    for (name, value) in &when.header {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if name.is_empty() || !name.bytes().all(token) {
+            refuse(format!("header.{name}"), "not the name of a header");
+        } else if value.trim() != value || value.chars().any(char::is_control) {
+            refuse(format!("header.{name}"), "no header has such a value");
+        }
+    }
+    for (i, model) in when.model.iter().enumerate() {
+        if model.is_empty() {
+            refuse(format!("model[{i}]"), "no model has an empty name");
+        }
+    }
+}
+
+pub(super) fn size_limits(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
+    if !BODY_BYTES.contains(&config.size_limits.max_body_bytes) {
+        let message = "`max_body_bytes` must be from 1024 (1 KiB) to 268435456 (256 MiB)";
+        problems.push(Diagnostic::error("bad-size", "size_limits.max_body_bytes", message));
+    }
+}
+
+pub(super) fn gateway(
+    config: &PolicyConfig,
+    problems: &mut Vec<Diagnostic>,
+) -> Option<(SocketAddr, SocketAddr)> {
+    let gateway = &config.gateway;
+    let mut address = |key: &str, text: &str| {
+        let address = socket_address(text);
+        if address.is_none() {
+            let message = format!("`{key}` is an IP address and a port");
+            let help = "such as `0.0.0.0:41002` or `127.0.0.1:9901`";
+            problems.push(Diagnostic::error("bad-address", format!("gateway.{key}"), message).help(help));
+        }
+        address
+    };
+    let (listen, admin) = (address("listen", &gateway.listen), address("admin", &gateway.admin));
+    if let (Some(listen), Some(admin)) = (listen, admin)
+        && listen.port() == admin.port()
+        && (listen.ip() == admin.ip() || listen.ip().is_unspecified() || admin.ip().is_unspecified())
+    {
+        let message = format!("`listen` and `admin` both want port {}", listen.port());
+        problems
+            .push(Diagnostic::error("same-port", "gateway.admin", message).help("give them different ports"));
+    }
+    let status = gateway.block_status;
+    if matches!(status, 408 | 409 | 429) {
+        let message = format!("`block_status` must not be {status}");
+        let help = "SDKs retry it, and a refused request stays refused; use 400, 403 or 422";
+        problems.push(Diagnostic::error("bad-block-status", "gateway.block_status", message).help(help));
+    } else if !(400..=499).contains(&status) {
+        let message = "`block_status` must be from 400 to 499";
+        let help = "a refusal is about the request; SDKs retry a 5xx and take anything lower for an answer";
+        problems.push(Diagnostic::error("bad-block-status", "gateway.block_status", message).help(help));
+    }
+    for (i, path) in gateway.passthrough_paths.iter().enumerate() {
+        let at = format!("gateway.passthrough_paths[{i}]");
+        if !path.starts_with('/') || path.contains(['?', '#']) || path.chars().any(char::is_whitespace) {
+            let message = "a path starts with `/` and has no query";
+            problems.push(Diagnostic::error("bad-path", at, message));
+        } else if INSPECTED_PATHS.contains(&path.as_str()) {
+            let message = format!("`{path}` is always inspected");
+            let help = "to let it pass, use `when` or `mode: shadow` in the chain";
+            problems.push(Diagnostic::error("bad-path", at, message).help(help));
+        }
+    }
+    listen.zip(admin)
+}
+
+/// `host:port` with an IP address or `localhost`.
+pub fn socket_address(text: &str) -> Option<SocketAddr> {
+    let address: SocketAddr = match text.strip_prefix("localhost:") {
+        Some(port) => format!("127.0.0.1:{port}").parse().ok()?,
+        None => text.parse().ok()?,
+    };
+    (address.port() > 0).then_some(address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(version: &str, expected: bool) {
+        assert_eq!(is_semantic_version(version), expected, "{version}");
+    }
+
+    #[test]
+    fn versions_follow_semver() {
+        check("1.0.0", true);
+        check("0.10.3-rc.1+build.007", true);
+        check("1.0.0-x-y", true);
+        check("1.0", false);
+        check("01.0.0", false);
+        check("1.0.0-", false);
+        check("1.0.0-01", false);
+        check("v1.0.0", false);
+        check("", false);
+    }
+
+    #[test]
+    fn addresses_are_numbers_or_localhost() {
+        let accepted = |text| socket_address(text).map(|address| address.to_string());
+        assert_eq!(accepted("localhost:80"), Some("127.0.0.1:80".into()));
+        assert_eq!(accepted("[::]:80"), Some("[::]:80".into()));
+        assert_eq!(accepted("gateway.local:80"), None);
+        assert_eq!(accepted("0.0.0.0:0"), None);
+        assert_eq!(accepted("41002"), None);
+    }
+}
