@@ -4,6 +4,7 @@
 //! model. The note travels as filter state, never as a header, and holds no key.
 
 use crate::plugin::Attempt;
+use crate::targets::STREAM_SUFFIX;
 
 /// Where an exchange may go, and what an attempt must know to go there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,12 +43,12 @@ pub struct AttemptEdit {
 
 /// Name of a target's cluster key when the exchange streams and the target has a limit of its own for that.
 pub fn streaming_twin(target: &str) -> String {
-    format!("{target}~s")
+    format!("{target}{STREAM_SUFFIX}")
 }
 
 /// The target a cluster key belongs to.
 pub fn target_of(cluster: &str) -> &str {
-    cluster.strip_suffix("~s").unwrap_or(cluster)
+    cluster.strip_suffix(STREAM_SUFFIX).unwrap_or(cluster)
 }
 
 impl AttemptPlan {

@@ -22,6 +22,8 @@ use crate::plan::Plan;
 use crate::plugin::Downstream;
 use crate::policy::{Active, Facts, Scratch};
 use crate::reply::Reply;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use record::Record;
 use std::rc::Rc;
 use stream::Stream;
@@ -38,8 +40,14 @@ pub struct Gateway {
 impl Gateway {
     /// Compiles the downstream role's configuration.
     pub fn new(plugin: Downstream) -> Result<Gateway, Vec<Diagnostic>> {
-        let automaton = plugin.pattern_automaton.as_deref().map(base64::decode);
-        let plan = Plan::compile(plugin.policy_config, automaton.flatten().as_deref())?;
+        let automaton = match plugin.pattern_automaton.map(|text| BASE64_STANDARD.decode(text)).transpose() {
+            Ok(automaton) => automaton,
+            Err(_) => {
+                let message = "the automaton of the operator's patterns is not base64";
+                return Err(vec![Diagnostic::error("bad-automaton", "policy.pii-detector.detect_patterns", message)]);
+            }
+        };
+        let plan = Plan::compile(plugin.policy_config, automaton.as_deref())?;
         Ok(Gateway { plan, config_sha256: plugin.config_sha256, attempt_role: plugin.attempt_role })
     }
 }

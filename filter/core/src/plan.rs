@@ -7,6 +7,7 @@ mod checks;
 
 use crate::config::{PolicyConfig, Reading};
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::policy::Chain;
 use crate::targets::{self, Target};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,10 +24,12 @@ pub enum Strategy {
 }
 
 /// A configuration that can be run.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Plan {
     /// The operator's words.
     pub config: PolicyConfig,
+    /// The policies, ready to inspect.
+    pub chain: Chain,
     /// The upstreams, in order of preference; at least one.
     pub targets: Vec<Target>,
     /// How their order is decided.
@@ -49,7 +52,7 @@ pub struct UnknownProvider {
 pub fn check(document: &serde_json::Value) -> Result<Plan, Vec<Diagnostic>> {
     let mut reading = Reading::of(document);
     let Some(config) = reading.config.take() else { return Err(reading.problems) };
-    match Plan::compile(config) {
+    match Plan::compile(config, None) {
         Ok(plan) if reading.problems.is_empty() => Ok(plan),
         Ok(_) => Err(reading.problems),
         Err(problems) => {
@@ -66,7 +69,10 @@ pub fn check(document: &serde_json::Value) -> Result<Plan, Vec<Diagnostic>> {
 
 impl Plan {
     /// Validates a configuration. Every problem comes back, not only the first.
-    pub fn compile(config: PolicyConfig) -> Result<Plan, Vec<Diagnostic>> {
+    ///
+    /// `pattern_automaton` is the prebuilt automaton of `pii-detector.detect_patterns`; without one it is built here, where
+    /// the crate can do that.
+    pub fn compile(config: PolicyConfig, pattern_automaton: Option<&[u8]>) -> Result<Plan, Vec<Diagnostic>> {
         let mut problems = Vec::new();
         checks::pack(&config, &mut problems);
         checks::chain(&config, &mut problems);
@@ -74,8 +80,9 @@ impl Plan {
         let addresses = checks::gateway(&config, &mut problems);
         let strategy = strategy(&config, &mut problems);
         let targets = resolve_targets(&config, &mut problems);
+        let chain = Chain::compile(&config, pattern_automaton, &mut problems);
         match (problems.is_empty(), addresses) {
-            (true, Some((listen, admin))) => Ok(Plan { config, targets, strategy, listen, admin }),
+            (true, Some((listen, admin))) => Ok(Plan { config, chain, targets, strategy, listen, admin }),
             _ => Err(problems),
         }
     }

@@ -2,19 +2,19 @@
 //!
 //! A policy sees texts, never JSON, SSE or another policy. Every policy inspects the text as it was written and the edits
 //! are merged afterwards, so the order of the chain decides one thing: which block is reported.
-//! Invariant: a [`Chain`] exists only if every policy in it could be compiled.
 
 pub mod pii;
 pub mod prompt_injection;
 pub mod safety;
 
 use crate::config::{Action, ApplyTo, Mode, PolicyConfig, Role, When};
-use crate::diagnostic::{Diagnostic, nearest};
+use crate::diagnostic::Diagnostic;
 use crate::scan::words::{Lexicon, Words};
 use pii::Pii;
 use prompt_injection::Injection;
 use safety::Safety;
 use std::borrow::Cow;
+use std::fmt;
 use std::ops::Range;
 
 /// The policies that exist.
@@ -107,6 +107,12 @@ impl Finding {
     }
 }
 
+impl fmt::Debug for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_list().entries(self.links.iter().map(|link| link.policy.kind())).finish()
+    }
+}
+
 /// One policy of the chain.
 struct Link {
     policy: Policy,
@@ -196,32 +202,16 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Compiles every policy of the chain, or says everything that is wrong with them.
-    ///
-    /// `pattern_automaton` is the prebuilt automaton of `pii-detector.detect_patterns`; without one it is built here,
-    /// where that is possible.
-    pub fn compile(config: &PolicyConfig, pattern_automaton: Option<&[u8]>) -> Result<Chain, Vec<Diagnostic>> {
-        let mut problems = Vec::new();
+    /// Compiles every policy of the chain and adds what is wrong with their blocks to `problems`; the chain is of use only
+    /// if there are none. Names that are no policy are the plan's to report.
+    pub(crate) fn compile(
+        config: &PolicyConfig,
+        pattern_automaton: Option<&[u8]>,
+        problems: &mut Vec<Diagnostic>,
+    ) -> Chain {
         let mut links: Vec<Link> = Vec::new();
-        if config.policies.chain.is_empty() {
-            problems.push(
-                Diagnostic::error("empty-chain", "policies.chain", "the chain has no policy")
-                    .help("name at least one policy, or set `pack.enabled: false` to let traffic pass"),
-            );
-        }
-        for (position, entry) in config.policies.chain.iter().enumerate().take(MAX_LINKS) {
-            let path = format!("policies.chain[{position}]");
-            let Some(kind) = PolicyKind::from_name(&entry.name) else {
-                problems.push(unknown_policy(&entry.name, path));
-                continue;
-            };
-            if links.iter().any(|link| link.policy.kind() == kind) {
-                problems.push(
-                    Diagnostic::error("duplicate-policy", path, format!("`{}` stands in the chain twice", entry.name))
-                        .help("keep one of them"),
-                );
-                continue;
-            }
+        for entry in config.policies.chain.iter().take(MAX_LINKS) {
+            let Some(kind) = PolicyKind::from_name(&entry.name) else { continue };
             match compile_policy(kind, config, pattern_automaton) {
                 Ok(policy) => {
                     let (when, mode) = (entry.options.when.clone(), entry.options.mode);
@@ -229,9 +219,6 @@ impl Chain {
                 }
                 Err(found) => problems.extend(found),
             }
-        }
-        if !problems.is_empty() {
-            return Err(problems);
         }
         let injection = links.iter().find_map(|link| match &link.policy {
             Policy::Injection(injection) => Some(&**injection),
@@ -242,7 +229,7 @@ impl Chain {
             _ => None,
         });
         let lexicon = Lexicon::build(injection, safety);
-        Ok(Chain { links, lexicon })
+        Chain { links, lexicon }
     }
 
     /// The links whose conditions hold.
@@ -408,16 +395,4 @@ fn compile_policy(
             Policy::Audit
         }
     })
-}
-
-fn unknown_policy(name: &str, path: String) -> Diagnostic {
-    if matches!(name, "quality-scorer" | "content-quality" | "budget-enforcement") {
-        return Diagnostic::error("unavailable-policy", path, format!("`{name}` is not available in this version"))
-            .help("remove it from the chain; nothing else enforces what it promises");
-    }
-    let problem = Diagnostic::error("unknown-policy", path, format!("unknown policy `{name}`"));
-    match nearest(name, PolicyKind::ALL.map(PolicyKind::name)) {
-        Some(known) => problem.help(format!("did you mean `{known}`?")),
-        None => problem.help(format!("the policies are {}", PolicyKind::ALL.map(PolicyKind::name).join(", "))),
-    }
 }

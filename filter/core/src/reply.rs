@@ -5,7 +5,7 @@
 
 use crate::message::BodyError;
 use crate::message::BodyErrorKind;
-use crate::plan::Plan;
+use crate::plan::{Plan, UnknownProvider};
 use crate::policy::{Direction, Finding};
 use crate::sse::encode;
 use serde_json::json;
@@ -76,16 +76,9 @@ impl Reply {
     }
 
     /// `x-provider` names nothing that is configured.
-    pub fn unknown_provider(plan: &Plan) -> Reply {
-        let mut known: Vec<&str> = Vec::new();
-        for target in &plan.targets {
-            for name in [target.provider.as_str(), target.id.as_str()] {
-                if !known.contains(&name) {
-                    known.push(name);
-                }
-            }
-        }
-        let message = format!("The header `x-provider` names no configured provider or target; known: {}.", known.join(", "));
+    pub fn unknown_provider(unknown: &UnknownProvider) -> Reply {
+        let known = unknown.known.join(", ");
+        let message = format!("The header `x-provider` names no configured provider or target; known: {known}.");
         Reply::error(400, "invalid_request_error", "unknown_provider", &message)
     }
 

@@ -101,6 +101,11 @@ pub struct Target {
 }
 
 impl Target {
+    /// Whether streams have a limit, and so a cluster, of their own.
+    pub fn has_streaming_twin(&self) -> bool {
+        self.stream_timeout != self.timeout
+    }
+
     /// Whether `name` is this target's id or its provider's, in any known spelling.
     pub fn is_named(&self, name: &str) -> bool {
         self.id == name || canonical(name).is_some_and(|provider| provider == self.provider)

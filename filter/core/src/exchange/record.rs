@@ -92,7 +92,7 @@ impl Record {
 
     /// Counts what could not be read.
     pub fn unscanned(&mut self, unscanned: &Unscanned) {
-        for (kind, count) in unscanned.kinds().filter(|(_, count)| *count > 0) {
+        for (kind, count) in unscanned.kinds().into_iter().filter(|(_, count)| *count > 0) {
             *self.unscanned.entry(kind).or_default() += count;
         }
     }

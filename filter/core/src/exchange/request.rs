@@ -6,13 +6,13 @@ use crate::attempt::{AttemptPlan, ModelSlot, json_string, upstream_path};
 use crate::config::Unscannable;
 use crate::event::Ended;
 use crate::holdback;
-use crate::message::request::{self, Model, Request};
-use crate::message::rewrite;
-use crate::message::text::{Splice, Text};
+use crate::message::request::{self, Request};
+use crate::message::rewrite::{self, Splice};
+use crate::message::text::Text;
 use crate::message::{Endpoint, Unscanned};
 use crate::policy::{Active, Direction, Facts, Finding};
 use crate::reply::Reply;
-use crate::targets::Target;
+use crate::targets::{KeySource, Target};
 use std::ops::Range;
 
 /// The request's headers.
@@ -134,7 +134,7 @@ impl Exchange {
             Err(error) => return Err(self.refuse(Reply::bad_body(&error), Ended::Refused)),
         };
         self.record.stream = request.stream;
-        self.head.model = request.model.as_ref().map(|model| model.value.clone().into_owned());
+        self.head.model = request.model.as_ref().map(|model| model.name.clone().into_owned());
         self.active = self.active();
         self.record.audits = self.gateway.plan.chain.audits(self.active);
         let mut splices = Vec::new();
@@ -229,64 +229,57 @@ impl Exchange {
     fn choose(&mut self, stream: bool) -> Result<Choice, Reply> {
         let gateway = self.gateway.clone();
         let chosen = route::choose(&gateway.plan, self.head.header("x-provider"), self.head.model.as_deref(), stream);
-        chosen.ok_or_else(|| self.refuse(Reply::unknown_provider(&gateway.plan), Ended::Refused))
+        chosen.map_err(|unknown| self.refuse(Reply::unknown_provider(&unknown), Ended::Refused))
     }
 
     fn dispatch(&mut self, request: &Request, body: &[u8], mut splices: Vec<Splice>) -> Result<Dispatch, Reply> {
         let choice = self.choose(request.stream)?;
         let gateway = self.gateway.clone();
         let first = choice.targets.first().and_then(|index| gateway.plan.targets.get(*index));
-        let client = request.model.as_ref().map(|model| json_string(&model.value));
-        let wanted = first.and_then(|target| target.model.as_deref()).map(json_string);
-        let written = match (&request.model, wanted) {
-            (Some(model), Some(wanted)) => {
-                if model.value != first.and_then(|target| target.model.as_deref()).unwrap_or_default() {
-                    splices.push(Splice { range: model.span.clone(), with: wanted.clone().into_bytes() });
-                    Some((model.span.start, wanted))
-                } else {
-                    Some((model.span.start, raw(body, model)))
-                }
-            }
-            (Some(model), None) => Some((model.span.start, raw(body, model))),
-            (None, Some(wanted)) => {
-                let comma = if request.is_empty { "" } else { "," };
-                let with = format!("\"model\":{wanted}{comma}").into_bytes();
-                splices.push(Splice { range: request.body_open..request.body_open, with });
-                Some((request.body_open + "\"model\":".len(), wanted))
-            }
-            (None, None) => None,
-        };
-        // Where the model's JSON string stands once everything before it has been edited.
-        let slot_start = written.as_ref().map(|(start, _)| shifted(*start, &splices));
-        let new_body = (!splices.is_empty()).then(|| rewrite::apply(body, &mut splices));
-        let body_bytes = new_body.as_ref().map_or(body.len(), Vec::len);
-        let model = written.zip(slot_start).map(|((_, written), start)| ModelSlot {
-            start,
-            body_bytes,
-            written,
-            client,
-        });
-        Ok(self.address(new_body, model, choice))
+        let wanted = first.and_then(|target| target.model.as_deref());
+        let asked = request.model.as_ref().map(|model| &*model.name);
+        if let Some(wanted) = wanted.filter(|wanted| asked != Some(wanted)) {
+            request.ask_for_model(wanted, &mut splices);
+        }
+        let slot = wanted.or(asked).map(|model| model_slot(request, body, model, &splices));
+        let body_bytes = body.len();
+        let body = (!splices.is_empty()).then(|| rewrite::apply(body, &mut splices));
+        let body_bytes = body.as_ref().map_or(body_bytes, Vec::len);
+        let model = slot.map(|slot| ModelSlot { body_bytes, ..slot });
+        Ok(self.address(body, model, choice))
     }
 
     fn address(&mut self, body: Option<Vec<u8>>, model: Option<ModelSlot>, choice: Choice) -> Dispatch {
         let plan = &self.gateway.plan;
         let client_path = self.head.full_path();
         let first = choice.targets.first().and_then(|index| plan.targets.get(*index));
-        let path = first.map(|target| upstream_path(&target.path_prefix, &client_path)).unwrap_or_default();
-        let authority = first.map(Target::authority).unwrap_or_default();
+        let path = first.map(|target| upstream_path(&target.endpoint.path_prefix, &client_path)).unwrap_or_default();
+        let authority = first.map(|target| target.endpoint.authority()).unwrap_or_default();
         if !self.gateway.attempt_role {
             self.record.only_target = first.map(|target| target.id.clone());
         }
-        let keeps_client_key = self.gateway.attempt_role && plan.targets.iter().any(|target| target.key.is_client());
+        let keeps_client_key = self.gateway.attempt_role && plan.targets.iter().any(|target| target.key == KeySource::Client);
         let chooses_cluster = self.gateway.attempt_role || plan.targets.iter().any(Target::has_streaming_twin);
         let plan = AttemptPlan { clusters: choice.clusters, path: client_path, model };
         Dispatch { body, plan, path, authority, chooses_cluster, keeps_client_key }
     }
 }
 
-fn raw(body: &[u8], model: &Model) -> String {
-    String::from_utf8_lossy(body.get(model.span.clone()).unwrap_or_default()).into_owned()
+/// Where the model will stand in the edited body, and as what. The body's length is not known yet.
+fn model_slot(request: &Request, body: &[u8], model: &str, splices: &[Splice]) -> ModelSlot {
+    let raw = |span: Range<usize>| String::from_utf8_lossy(body.get(span).unwrap_or_default()).into_owned();
+    let client = request.model.as_ref().map(|model| raw(model.span.clone()));
+    match &request.model {
+        Some(asked) => {
+            let untouched = client.clone().filter(|_| asked.name == model);
+            let written = untouched.unwrap_or_else(|| json_string(model));
+            ModelSlot { start: shifted(asked.span.start, splices), body_bytes: 0, written, client }
+        }
+        None => {
+            let start = shifted(request.body_open, splices) + "\"model\":".len();
+            ModelSlot { start, body_bytes: 0, written: json_string(model), client }
+        }
+    }
 }
 
 /// Where the byte at `place` of the original stands after `splices`, none of which reaches across it.
@@ -298,7 +291,7 @@ fn shifted(place: usize, splices: &[Splice]) -> usize {
 }
 
 fn first_unscanned(unscanned: &Unscanned) -> Option<&'static str> {
-    unscanned.kinds().find(|(_, count)| *count > 0).map(|(kind, _)| kind)
+    unscanned.kinds().into_iter().find(|(_, count)| *count > 0).map(|(kind, _)| kind)
 }
 
 /// Turns what must be replaced in one text into splices of its body.

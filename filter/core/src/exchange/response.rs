@@ -6,8 +6,7 @@ use super::stream::Stream;
 use crate::config::OnError;
 use crate::event::Ended;
 use crate::message::response;
-use crate::message::rewrite;
-use crate::message::text::Splice;
+use crate::message::rewrite::{self, Splice};
 use crate::policy::{Direction, Finding};
 use crate::reply::Reply;
 
@@ -130,7 +129,7 @@ impl Exchange {
                 };
             }
         };
-        self.record.usage = answer.usage.clone();
+        self.record.usage = answer.usage;
         self.record.model_served = answer.model.as_ref().map(|model| model.clone().into_owned());
         self.record.unscanned(&answer.unscanned);
         let mut splices: Vec<Splice> = Vec::new();
@@ -160,7 +159,7 @@ impl Exchange {
                 let leaks = answer.leaks.iter().filter(|(choice, _)| *choice == text.choice);
                 for (_, range) in leaks {
                     if !splices.iter().any(|splice| splice.range == *range) {
-                        splices.push(Splice { range: range.clone(), with: b"null".to_vec() });
+                        splices.push(Splice::null(range.clone()));
                     }
                 }
             }

@@ -9,9 +9,10 @@ use super::{Exchange, Gateway};
 use crate::config::OnError;
 use crate::event::Ended;
 use crate::holdback::{Edit, Holdback, Progress};
-use crate::message::delta::{self, Lane};
-use crate::message::text::Splice;
-use crate::message::{Endpoint, rewrite};
+use crate::message::Endpoint;
+use crate::message::delta;
+use crate::message::rewrite::{self, Splice};
+use crate::message::text::Lane;
 use crate::policy::{Active, Direction, Finding, Scratch};
 use crate::reply::{self, Reply};
 use crate::sse::decode::{Decoder, Frame};
@@ -184,8 +185,8 @@ impl Exchange {
             }
             Err(_) => return Err(Stop::Uninspectable("an event is not the JSON it should be")),
         };
-        if let Some(usage) = &event.usage {
-            self.record.usage = Some(usage.clone());
+        if let Some(usage) = event.usage {
+            self.record.usage = Some(usage.or(self.record.usage.unwrap_or_default()));
         }
         if let (None, Some(model)) = (&self.record.model_served, &event.model) {
             self.record.model_served = Some(model.clone().into_owned());
@@ -386,7 +387,7 @@ fn write_edited(
         let choice = delta.lane.choice;
         for (_, leak) in event.leaks.iter().filter(|(of, _)| *leaks && *of == choice) {
             if !splices.iter().any(|splice| splice.range == *leak) {
-                splices.push(Splice { range: leak.clone(), with: b"null".to_vec() });
+                splices.push(Splice::null(leak.clone()));
             }
         }
     }

@@ -4,10 +4,8 @@
 
 use crate::config::{PolicyConfig, UNAVAILABLE_POLICIES, unavailable_policy};
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::policy::PolicyKind;
 use std::net::SocketAddr;
-
-/// Policies that can stand in the chain.
-const POLICIES: &[&str] = &["prompt-injection", "pii-detector", "safety-filter", "audit-logger"];
 
 /// Paths whose bodies are always read, so they cannot be let through unread.
 const INSPECTED_PATHS: &[&str] =
@@ -54,6 +52,7 @@ fn is_semantic_version(version: &str) -> bool {
 
 pub(super) fn chain(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
     let chain = &config.policies.chain;
+    let known = PolicyKind::ALL.map(PolicyKind::name);
     if chain.is_empty() {
         let help =
             "name at least one policy, such as `audit-logger`; `pack.enabled: false` turns everything off";
@@ -64,10 +63,10 @@ pub(super) fn chain(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
         let name = entry.name.as_str();
         if UNAVAILABLE_POLICIES.contains(&name) {
             problems.push(unavailable_policy(name, &path));
-        } else if !POLICIES.contains(&name) {
-            let help = match nearest(name, POLICIES.iter().copied()) {
+        } else if PolicyKind::from_name(name).is_none() {
+            let help = match nearest(name, known) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known policies: {}", POLICIES.join(", ")),
+                None => format!("known policies: {}", known.join(", ")),
             };
             let message = format!("unknown policy `{}`", name.escape_debug());
             problems.push(Diagnostic::error("unknown-policy", &path, message).help(help));
