@@ -1,1 +1,12 @@
-//! To be written.
+//! Hosts and counterparts for testing the gateway: a scripted model server, a client that sees every byte, the real Envoy.
+//!
+//! Holds no test: those are in `tests/`, the scenario corpus in `scenarios/`. Everything listens on loopback only, and
+//! everything that was started ends with the value that started it.
+
+pub mod client;
+pub mod demo;
+pub mod envoy;
+pub mod redirect;
+pub mod repository;
+pub mod upstream;
+pub mod wire;

