@@ -30,15 +30,20 @@ pub(crate) fn plugin_configuration() -> Option<Vec<u8>> {
     hostcalls::get_buffer(BufferType::PluginConfiguration, 0, WHOLE).ok().flatten()
 }
 
+fn lossy(value: Vec<u8>) -> String {
+    String::from_utf8(value).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
 /// Nanoseconds since 1970.
 pub(crate) fn now_ns() -> u64 {
     let now = hostcalls::get_current_time().ok().and_then(|now| now.duration_since(UNIX_EPOCH).ok());
     now.map_or(0, |now| u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
 }
 
-/// All request headers, names in lower case.
+/// All request headers, names in lower case. Values may be any bytes on the wire, and the wrapper that wants UTF-8 panics.
 pub(crate) fn request_headers() -> Vec<(String, String)> {
-    hostcalls::get_map(MapType::HttpRequestHeaders).unwrap_or_default()
+    let headers = hostcalls::get_map_bytes(MapType::HttpRequestHeaders).unwrap_or_default();
+    headers.into_iter().map(|(name, value)| (name, lossy(value))).collect()
 }
 
 /// Sets or removes a request header.
@@ -48,7 +53,7 @@ pub(crate) fn set_request_header(name: &str, value: Option<&str>) {
 
 /// One response header.
 pub(crate) fn response_header(name: &str) -> Option<String> {
-    hostcalls::get_map_value(MapType::HttpResponseHeaders, name).ok().flatten()
+    hostcalls::get_map_value_bytes(MapType::HttpResponseHeaders, name).ok().flatten().map(lossy)
 }
 
 /// Sets or removes a response header.

@@ -117,8 +117,8 @@ impl Exchange {
             return self.pass();
         };
         self.record.endpoint = endpoint.name();
-        let encoding = self.head.header("content-encoding").unwrap_or("identity");
-        if !encoding.eq_ignore_ascii_case("identity") {
+        let encodings = self.head.headers.iter().filter(|(name, _)| name == "content-encoding");
+        if encodings.into_iter().any(|(_, value)| !value.eq_ignore_ascii_case("identity")) {
             return Admission::Reply(self.refuse(Reply::unsupported_encoding(), Ended::Refused));
         }
         Admission::Inspect
