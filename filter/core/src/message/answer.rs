@@ -1,0 +1,136 @@
+//! Reads what a provider sends back: a whole answer, or one event of a stream, which have one shape.
+//!
+//! Decides nothing. Invariant: texts, leaks and finish reasons carry the index their choice names, wherever it stands.
+
+use super::json::{Kind, body_members};
+use super::reader::{Reader, Result, spells_tokens};
+use super::text::{Channel, Text};
+use super::turn::{self, Arguments};
+use super::usage::Usage;
+use super::{Endpoint, Unscanned};
+use crate::config::Role;
+use std::borrow::Cow;
+use std::ops::Range;
+
+pub(super) struct Answer<'a> {
+    pub(super) texts: Vec<Text<'a>>,
+    pub(super) leaks: Vec<(u32, Range<usize>)>,
+    pub(super) finish_reasons: Vec<(u32, Cow<'a, str>)>,
+    pub(super) usage: Option<Usage>,
+    pub(super) model: Option<Cow<'a, str>>,
+    pub(super) unscanned: Unscanned,
+    pub(super) is_error: bool,
+}
+
+pub(super) fn read<'a>(endpoint: Endpoint, body: &'a [u8], arguments: Arguments) -> Result<Answer<'a>> {
+    let mut reader = Reader::new(body, Role::Assistant)?;
+    let mut usage = None;
+    let mut model = None;
+    let mut is_error = false;
+    let mut finish_reasons = Vec::new();
+    let mut members = body_members(&mut reader.cursor)?;
+    while let Some(key) = reader.cursor.next_key(&mut members)? {
+        match (&*key, endpoint) {
+            ("choices", Endpoint::ChatCompletions | Endpoint::Completions) => {
+                reader.each_item("choices", |reader, number| {
+                    reader.choice(number, arguments, &mut usage, &mut finish_reasons)
+                })?;
+            }
+            ("prompt", Endpoint::ChatCompletions | Endpoint::Completions) => reader.echo()?,
+            ("results", Endpoint::Rerank) => reader.each_item("results", |reader, number| {
+                reader.each_member_of("results[]", |reader, key| match &*key {
+                    "document" => {
+                        reader.role = Role::User;
+                        reader.leaves("results[].document", [number, 0, 0], Channel::Prompt)
+                    }
+                    _ => reader.cursor.skip(),
+                })
+            })?,
+            ("model", _) => model = reader.word()?,
+            ("usage", _) => reader.usage(&mut usage)?,
+            // Groq sends the counts of a stream here.
+            ("x_groq", _) => match reader.cursor.kind()? {
+                Kind::Object => reader.each_member(|reader, key| match &*key {
+                    "usage" => reader.usage(&mut usage),
+                    _ => reader.cursor.skip(),
+                })?,
+                _ => reader.cursor.skip()?,
+            },
+            ("error", _) => {
+                is_error = reader.cursor.kind()? != Kind::Null;
+                reader.cursor.skip()?;
+            }
+            _ => reader.cursor.skip()?,
+        }
+    }
+    reader.cursor.end()?;
+    let Reader { texts, leaks, unscanned, .. } = reader;
+    Ok(Answer { texts, leaks, finish_reasons, usage, model, unscanned, is_error })
+}
+
+impl<'a> Reader<'a> {
+    fn choice(
+        &mut self,
+        number: u32,
+        arguments: Arguments,
+        usage: &mut Option<Usage>,
+        finish_reasons: &mut Vec<(u32, Cow<'a, str>)>,
+    ) -> Result<()> {
+        let (first_text, first_leak) = (self.texts.len(), self.leaks.len());
+        let mut index = number;
+        let mut finish_reason = None;
+        self.each_member_of("choices[]", |reader, key| {
+            match &*key {
+                "index" => index = reader.index()?.unwrap_or(number),
+                "text" => reader.text("choices[].text", [number, 0, 0], Channel::Text)?,
+                "message" | "delta" => {
+                    let (place, places) = match &*key {
+                        "message" => ("choices[].message", &turn::ANSWER),
+                        _ => ("choices[].delta", &turn::DELTA),
+                    };
+                    match reader.cursor.kind()? {
+                        Kind::Object => {
+                            reader.turn(places, number, arguments)?;
+                        }
+                        _ => reader.nothing_at(place)?,
+                    }
+                }
+                // Some servers send an empty reason while the choice goes on.
+                "finish_reason" => finish_reason = reader.word()?.filter(|reason| !reason.is_empty()),
+                "usage" => reader.usage(usage)?,
+                key if spells_tokens(key) => reader.leak()?,
+                _ => reader.cursor.skip()?,
+            }
+            Ok(())
+        })?;
+        for text in self.texts.iter_mut().skip(first_text) {
+            text.choice = index;
+        }
+        for (choice, _) in self.leaks.iter_mut().skip(first_leak) {
+            *choice = index;
+        }
+        finish_reasons.extend(finish_reason.map(|reason| (index, reason)));
+        Ok(())
+    }
+
+    /// The prompt as Together repeats it for `echo`.
+    fn echo(&mut self) -> Result<()> {
+        let outer = std::mem::replace(&mut self.role, Role::User);
+        match self.cursor.kind()? {
+            Kind::Array => self.each_item("prompt", |reader, number| {
+                let at = [number, 0, 0];
+                match reader.cursor.kind()? {
+                    Kind::Object => reader.each_member(|reader, key| match &*key {
+                        "text" => reader.text("prompt[].text", at, Channel::Prompt),
+                        key if spells_tokens(key) => reader.leak(),
+                        _ => reader.cursor.skip(),
+                    }),
+                    _ => reader.text("prompt[]", at, Channel::Prompt),
+                }
+            })?,
+            _ => self.text("prompt", [0; 3], Channel::Prompt)?,
+        }
+        self.role = outer;
+        Ok(())
+    }
+}

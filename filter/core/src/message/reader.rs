@@ -1,0 +1,177 @@
+//! Collects texts while a body is read; the steps that every shape shares.
+//!
+//! Knows no endpoint. Invariant: where a text is expected, a value that could hide one (an object, an array, a number) is
+//! refused; `null` and booleans hold none.
+
+use super::json::{Cursor, Kind, Raw};
+use super::nested;
+use super::text::{Channel, Layer, OUTSIDE, Place, Text};
+use super::{BodyError, BodyErrorKind, Unscanned};
+use crate::config::Role;
+use std::borrow::Cow;
+use std::ops::Range;
+
+pub(super) type Result<T> = std::result::Result<T, BodyError>;
+
+/// Numbers that go into the brackets of a place.
+pub(super) type At = [u32; 3];
+
+pub(super) struct Reader<'a> {
+    pub(super) cursor: Cursor<'a>,
+    pub(super) texts: Vec<Text<'a>>,
+    /// Choice and span of every value that spells out its tokens.
+    pub(super) leaks: Vec<(u32, Range<usize>)>,
+    pub(super) unscanned: Unscanned,
+    /// Role of the texts that are found; a message that names its role sets it afterwards.
+    pub(super) role: Role,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(body: &'a [u8], role: Role) -> Result<Reader<'a>> {
+        Ok(Reader {
+            cursor: Cursor::new(body)?,
+            texts: Vec::with_capacity(4),
+            leaks: Vec::new(),
+            unscanned: Unscanned::default(),
+            role,
+        })
+    }
+
+    /// Passes a value that has no text, or fails: the place cannot have this type.
+    pub(super) fn nothing_at(&mut self, place: &'static str) -> Result<()> {
+        match self.cursor.kind()? {
+            Kind::Null | Kind::Bool => self.cursor.skip(),
+            _ => Err(self.cursor.error(BodyErrorKind::WrongShape(place))),
+        }
+    }
+
+    /// A string is a text.
+    #[inline]
+    pub(super) fn text(&mut self, place: &'static str, at: At, channel: Channel) -> Result<()> {
+        if self.cursor.kind()? != Kind::String {
+            return self.nothing_at(place);
+        }
+        let raw = self.cursor.string()?;
+        let text = self.found(raw, place, at, channel);
+        self.texts.push(text);
+        Ok(())
+    }
+
+    /// A string that holds JSON; its leaves are texts.
+    pub(super) fn nested(&mut self, place: &'static str, at: At, channel: Channel) -> Result<()> {
+        if self.cursor.kind()? != Kind::String {
+            return self.nothing_at(place);
+        }
+        let raw = self.cursor.string()?;
+        let whole = self.found(raw, place, at, channel);
+        nested::push(whole, self.cursor.written(raw.start..raw.end), &mut self.texts);
+        Ok(())
+    }
+
+    fn found(&self, raw: Raw, place: &'static str, at: At, channel: Channel) -> Text<'a> {
+        Text {
+            place: Place::new(place, at),
+            role: self.role,
+            choice: OUTSIDE,
+            channel,
+            value: self.cursor.decoded(raw),
+            layer: Layer::String,
+            span: raw.start..raw.end,
+        }
+    }
+
+    /// Every string inside the value is a text; keys are not.
+    pub(super) fn leaves(&mut self, place: &'static str, at: At, channel: Channel) -> Result<()> {
+        match self.cursor.kind()? {
+            Kind::String => self.text(place, at, channel),
+            Kind::Object => self.each_member(|reader, _| reader.leaves(place, at, channel)),
+            Kind::Array => self.each_item(place, |reader, _| reader.leaves(place, at, channel)),
+            _ => self.cursor.skip(),
+        }
+    }
+
+    /// Calls `read` with the cursor before each value of the object that comes next.
+    #[inline]
+    pub(super) fn each_member(
+        &mut self,
+        mut read: impl FnMut(&mut Reader<'a>, Cow<'a, str>) -> Result<()>,
+    ) -> Result<()> {
+        let mut members = self.cursor.members()?;
+        while let Some(key) = self.cursor.next_key(&mut members)? {
+            read(self, key)?;
+        }
+        Ok(())
+    }
+
+    /// As [`Reader::each_member`], where `place` may also hold nothing.
+    #[inline]
+    pub(super) fn each_member_of(
+        &mut self,
+        place: &'static str,
+        read: impl FnMut(&mut Reader<'a>, Cow<'a, str>) -> Result<()>,
+    ) -> Result<()> {
+        match self.cursor.kind()? {
+            Kind::Object => self.each_member(read),
+            _ => self.nothing_at(place),
+        }
+    }
+
+    /// Calls `read` with the cursor before each item of the array at `place`, and the item's number.
+    #[inline]
+    pub(super) fn each_item(
+        &mut self,
+        place: &'static str,
+        mut read: impl FnMut(&mut Reader<'a>, u32) -> Result<()>,
+    ) -> Result<()> {
+        if self.cursor.kind()? != Kind::Array {
+            return self.nothing_at(place);
+        }
+        let mut items = self.cursor.items()?;
+        let mut number: u32 = 0;
+        while self.cursor.next_item(&mut items)? {
+            read(self, number)?;
+            number = number.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// The value of a string, or nothing where there is a value of another kind.
+    pub(super) fn word(&mut self) -> Result<Option<Cow<'a, str>>> {
+        if self.cursor.kind()? != Kind::String {
+            self.cursor.skip()?;
+            return Ok(None);
+        }
+        let raw = self.cursor.string()?;
+        Ok(Some(self.cursor.decoded(raw)))
+    }
+
+    /// The value of a number without sign, fraction and exponent, or nothing where there is another value.
+    pub(super) fn count(&mut self) -> Result<Option<u64>> {
+        if self.cursor.kind()? != Kind::Number {
+            self.cursor.skip()?;
+            return Ok(None);
+        }
+        let range = self.cursor.number()?;
+        Ok(self.cursor.written(range).parse().ok())
+    }
+
+    /// An index; `None` as [`Reader::count`].
+    pub(super) fn index(&mut self) -> Result<Option<u32>> {
+        Ok(self.count()?.and_then(|count| u32::try_from(count).ok()))
+    }
+
+    /// Notes a value that repeats the answer in another form, unless it is empty.
+    pub(super) fn leak(&mut self) -> Result<()> {
+        let is_null = self.cursor.kind()? == Kind::Null;
+        let span = self.cursor.span()?;
+        if !is_null {
+            self.leaks.push((OUTSIDE, span));
+        }
+        Ok(())
+    }
+}
+
+/// Keys whose values spell out the tokens of an answer: OpenAI's and Together's log probabilities, token ids.
+pub(super) fn spells_tokens(key: &str) -> bool {
+    matches!(key, "logprobs" | "top_logprobs" | "token_id" | "token_ids" | "tokens" | "token_logprobs")
+}

@@ -1,0 +1,299 @@
+//! Reads a request body: its texts, and the few fields the gateway acts on.
+//!
+//! Leaves every unknown field alone. Invariant: a body that is returned is one that every strict parser reads the same way.
+
+use super::json::{Kind, body_members};
+use super::reader::{Reader, Result};
+use super::rewrite::{Splice, json_string};
+use super::schema;
+use super::text::{Channel, Text};
+use super::turn::{self, Arguments};
+use super::{BodyError, BodyErrorKind, Endpoint, Unscanned};
+use crate::config::Role;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// What a request says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request<'a> {
+    /// Its texts, in the order of the body.
+    pub texts: Vec<Text<'a>>,
+    /// The model asked for.
+    pub model: Option<Model<'a>>,
+    /// The answer is to come as server-sent events.
+    pub stream: bool,
+    /// Where and how the caller asks for token counts in a stream.
+    pub stream_options: Option<StreamOptions>,
+    /// Most tokens the answer may have: `max_completion_tokens`, else `max_tokens`.
+    pub max_tokens: Option<u64>,
+    /// Parts that cannot be read.
+    pub unscanned: Unscanned,
+    /// A prompt is given as token ids, which cannot be read either.
+    pub token_prompt: bool,
+    /// Just after the opening brace of the body.
+    pub body_open: usize,
+    /// The body has no member.
+    empty: bool,
+}
+
+/// The model a request asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Model<'a> {
+    /// Its name.
+    pub name: Cow<'a, str>,
+    /// Where it is written, quotes included.
+    pub span: Range<usize>,
+}
+
+/// The value of `stream_options`, an object or `null`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamOptions {
+    /// Where it is written.
+    pub span: Range<usize>,
+    /// Value of `include_usage` and where it is written.
+    pub include_usage: Option<(bool, Range<usize>)>,
+    /// It has another member.
+    filled: bool,
+}
+
+impl Request<'_> {
+    /// Adds the splice that makes the request ask for `model`.
+    pub fn ask_for_model(&self, model: &str, splices: &mut Vec<Splice>) {
+        let name = json_string(model);
+        match &self.model {
+            Some(model) => splices.push(Splice { range: model.span.clone(), with: name }),
+            None => self.insert(&[b"\"model\":", name.as_slice()].concat(), splices),
+        }
+    }
+
+    /// Adds the splice that makes the request ask for token counts in a stream; `false` if it does already.
+    pub fn ask_for_usage(&self, splices: &mut Vec<Splice>) -> bool {
+        const MEMBER: &[u8] = b"\"include_usage\":true";
+        match &self.stream_options {
+            None => self.insert(b"\"stream_options\":{\"include_usage\":true}", splices),
+            Some(StreamOptions { include_usage: Some((true, _)), .. }) => return false,
+            Some(StreamOptions { include_usage: Some((false, span)), .. }) => {
+                splices.push(Splice { range: span.clone(), with: b"true".to_vec() });
+            }
+            Some(StreamOptions { span, filled: true, .. }) => {
+                let open = span.start + 1;
+                splices.push(Splice { range: open..open, with: [MEMBER, b","].concat() });
+            }
+            Some(StreamOptions { span, .. }) => {
+                splices.push(Splice { range: span.clone(), with: [b"{", MEMBER, b"}"].concat() });
+            }
+        }
+        true
+    }
+
+    fn insert(&self, member: &[u8], splices: &mut Vec<Splice>) {
+        let comma: &[u8] = if self.empty { b"" } else { b"," };
+        splices.push(Splice { range: self.body_open..self.body_open, with: [member, comma].concat() });
+    }
+}
+
+/// Reads a request body of `endpoint`.
+pub fn read(endpoint: Endpoint, body: &[u8]) -> std::result::Result<Request<'_>, BodyError> {
+    let mut reader = Reader::new(body, Role::User)?;
+    let mut members = body_members(&mut reader.cursor)?;
+    let mut request = Request {
+        texts: Vec::new(),
+        model: None,
+        stream: false,
+        stream_options: None,
+        max_tokens: None,
+        unscanned: Unscanned::default(),
+        token_prompt: false,
+        body_open: reader.cursor.offset(),
+        empty: true,
+    };
+    let mut completion_tokens = None;
+    while let Some(key) = reader.cursor.next_key(&mut members)? {
+        request.empty = false;
+        match (endpoint, &*key) {
+            (_, "model") => request.model = Some(reader.model()?),
+            (Endpoint::ChatCompletions | Endpoint::Completions, "stream") => {
+                request.stream = reader.flag("stream")?;
+            }
+            (Endpoint::ChatCompletions | Endpoint::Completions, "stream_options") => {
+                request.stream_options = Some(reader.stream_options()?);
+            }
+            (_, "max_tokens") => request.max_tokens = reader.count()?,
+            (_, "max_completion_tokens") => completion_tokens = reader.count()?,
+            (Endpoint::ChatCompletions, key) => reader.chat(key)?,
+            (Endpoint::Completions, "prompt") => {
+                request.token_prompt = reader.prompt("prompt", "prompt[]")?;
+            }
+            (Endpoint::Completions, "suffix") => reader.text("suffix", [0; 3], Channel::Prompt)?,
+            (Endpoint::Embeddings, "input") => request.token_prompt = reader.prompt("input", "input[]")?,
+            (Endpoint::Rerank, "query") => reader.document("query", [0; 3])?,
+            (Endpoint::Rerank, "documents") => reader
+                .each_item("documents", |reader, number| reader.document("documents[]", [number, 0, 0]))?,
+            _ => reader.cursor.skip()?,
+        }
+    }
+    reader.cursor.end()?;
+    request.max_tokens = completion_tokens.or(request.max_tokens);
+    request.texts = reader.texts;
+    request.unscanned = reader.unscanned;
+    Ok(request)
+}
+
+const TOOL: schema::Places = schema::Places {
+    whole: "tools[].function",
+    name: "tools[].function.name",
+    description: "tools[].function.description",
+    schema: "tools[].function.parameters",
+};
+const CUSTOM_TOOL: schema::Places = schema::Places {
+    whole: "tools[].custom",
+    name: "tools[].custom.name",
+    description: "tools[].custom.description",
+    schema: "tools[].custom",
+};
+const FUNCTION: schema::Places = schema::Places {
+    whole: "functions[]",
+    name: "functions[].name",
+    description: "functions[].description",
+    schema: "functions[].parameters",
+};
+const FORMAT: schema::Places = schema::Places {
+    whole: "response_format.json_schema",
+    name: "response_format.json_schema.name",
+    description: "response_format.json_schema.description",
+    schema: "response_format.json_schema.schema",
+};
+
+impl<'a> Reader<'a> {
+    /// A member of a chat request that is not common to all endpoints.
+    fn chat(&mut self, key: &str) -> Result<()> {
+        let role = match key {
+            "messages" => return self.each_item("messages", Reader::message),
+            "prediction" => Role::Assistant,
+            "tools" | "functions" | "response_format" => Role::System,
+            _ => return self.cursor.skip(),
+        };
+        let outer = std::mem::replace(&mut self.role, role);
+        match key {
+            "tools" => self.each_item("tools", |reader, number| {
+                reader.each_member_of("tools[]", |reader, key| match &*key {
+                    "function" => reader.definition(&TOOL, [number, 0, 0]),
+                    "custom" => reader.definition(&CUSTOM_TOOL, [number, 0, 0]),
+                    _ => reader.cursor.skip(),
+                })
+            })?,
+            "functions" => {
+                self.each_item("functions", |reader, number| reader.definition(&FUNCTION, [number, 0, 0]))?
+            }
+            "response_format" => self.each_member_of("response_format", |reader, key| match &*key {
+                "json_schema" => reader.definition(&FORMAT, [0; 3]),
+                "schema" => reader.schema("response_format.schema", [0; 3]),
+                _ => reader.cursor.skip(),
+            })?,
+            _ => self.each_member_of("prediction", |reader, key| match &*key {
+                "content" => reader.prediction(),
+                _ => reader.cursor.skip(),
+            })?,
+        }
+        self.role = outer;
+        Ok(())
+    }
+
+    fn message(&mut self, number: u32) -> Result<()> {
+        if self.cursor.kind()? != Kind::Object {
+            return self.nothing_at("messages[]");
+        }
+        let first = self.texts.len();
+        let role = self.turn(&turn::REQUEST, number, Arguments::Whole)?;
+        if let Some(role) = role {
+            for text in self.texts.iter_mut().skip(first) {
+                text.role = role;
+            }
+        }
+        Ok(())
+    }
+
+    fn prediction(&mut self) -> Result<()> {
+        match self.cursor.kind()? {
+            Kind::Array => self.each_item("prediction.content", |reader, number| {
+                reader.each_member_of("prediction.content[]", |reader, key| match &*key {
+                    "text" => reader.text("prediction.content[].text", [number, 0, 0], Channel::Content),
+                    _ => reader.cursor.skip(),
+                })
+            }),
+            _ => self.text("prediction.content", [0; 3], Channel::Content),
+        }
+    }
+
+    /// A string, a list of strings, or token ids; says whether there are token ids.
+    fn prompt(&mut self, place: &'static str, item: &'static str) -> Result<bool> {
+        if self.cursor.kind()? != Kind::Array {
+            self.text(place, [0; 3], Channel::Prompt)?;
+            return Ok(false);
+        }
+        let mut tokens = false;
+        self.each_item(place, |reader, number| match reader.cursor.kind()? {
+            Kind::Number => {
+                tokens = true;
+                reader.cursor.skip()
+            }
+            Kind::Array => reader.each_item(item, |reader, _| match reader.cursor.kind()? {
+                Kind::Number => {
+                    tokens = true;
+                    reader.cursor.skip()
+                }
+                _ => reader.nothing_at(item),
+            }),
+            _ => reader.text(item, [number, 0, 0], Channel::Prompt),
+        })?;
+        Ok(tokens)
+    }
+
+    /// A string, or an object whose strings are the document.
+    fn document(&mut self, place: &'static str, at: [u32; 3]) -> Result<()> {
+        match self.cursor.kind()? {
+            Kind::Object => self.leaves(place, at, Channel::Prompt),
+            _ => self.text(place, at, Channel::Prompt),
+        }
+    }
+
+    fn model(&mut self) -> Result<Model<'a>> {
+        if self.cursor.kind()? != Kind::String {
+            return Err(self.cursor.error(BodyErrorKind::WrongShape("model")));
+        }
+        let raw = self.cursor.string()?;
+        Ok(Model { name: self.cursor.decoded(raw), span: raw.start - 1..raw.end + 1 })
+    }
+
+    fn flag(&mut self, place: &'static str) -> Result<bool> {
+        match self.cursor.kind()? {
+            Kind::Bool => self.cursor.boolean(),
+            Kind::Null => self.cursor.skip().map(|()| false),
+            // Some servers take `1` or `"true"` for true: the answer would come in a form nobody expects.
+            _ => Err(self.cursor.error(BodyErrorKind::WrongShape(place))),
+        }
+    }
+
+    fn stream_options(&mut self) -> Result<StreamOptions> {
+        let kind = self.cursor.kind()?;
+        let start = self.cursor.offset();
+        let mut options = StreamOptions { span: start..start, include_usage: None, filled: false };
+        match kind {
+            Kind::Null => self.cursor.skip()?,
+            Kind::Object => self.each_member(|reader, key| {
+                options.filled = true;
+                if key != "include_usage" {
+                    return reader.cursor.skip();
+                }
+                reader.cursor.kind()?;
+                let start = reader.cursor.offset();
+                let value = reader.flag("stream_options.include_usage")?;
+                options.include_usage = Some((value, start..reader.cursor.offset()));
+                Ok(())
+            })?,
+            _ => return Err(self.cursor.error(BodyErrorKind::WrongShape("stream_options"))),
+        }
+        options.span.end = self.cursor.offset();
+        Ok(options)
+    }
+}

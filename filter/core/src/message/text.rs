@@ -1,0 +1,238 @@
+//! One inspectable string of a message: where it stands, who wrote it, what it says, and how an edit of it is written.
+//!
+//! Does not find texts and does not judge them. Invariant: an edit changes bytes of its own text only, and leaves the
+//! body valid JSON.
+
+use super::escape::{Positions, decode, encoded};
+use super::rewrite::Splice;
+use crate::config::Role;
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+/// Where a text stands, such as `messages[2].content[0].text`. Holds no text of the exchange, so it may be logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Place {
+    /// The path with empty brackets.
+    pattern: &'static str,
+    /// What goes into the brackets, in order.
+    indices: [u32; 3],
+}
+
+impl Place {
+    pub(super) fn new(pattern: &'static str, indices: [u32; 3]) -> Place {
+        Place { pattern, indices }
+    }
+
+    /// The path without its numbers, such as `messages[].content[].text`.
+    pub fn pattern(self) -> &'static str {
+        self.pattern
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut steps = self.pattern.split("[]");
+        f.write_str(steps.next().unwrap_or_default())?;
+        for (step, index) in steps.zip(self.indices) {
+            write!(f, "[{index}]{step}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Which string of a message a text belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Channel {
+    /// `content`.
+    Content,
+    /// `reasoning`, and the thinking parts of `content`.
+    Reasoning,
+    /// `reasoning_content`.
+    ReasoningContent,
+    /// `reasoning_details`.
+    ReasoningDetails,
+    /// `refusal`.
+    Refusal,
+    /// `audio.transcript`.
+    Transcript,
+    /// `choices[].text`.
+    Text,
+    /// Name of a message's author.
+    Name,
+    /// Name of the function the n-th tool call calls.
+    ToolName(u32),
+    /// Arguments of the n-th tool call.
+    ToolCall(u32),
+    /// Name in the older `function_call`.
+    FunctionName,
+    /// Arguments in the older `function_call`.
+    FunctionCall,
+    /// Definition of a tool or of the wanted response format.
+    Definition,
+    /// `prompt`, `suffix`, `input`, `query`, `documents`.
+    Prompt,
+}
+
+/// One stream of text: a channel of a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Lane {
+    /// Index of the choice, or [`OUTSIDE`].
+    pub choice: u32,
+    /// Which of its strings.
+    pub channel: Channel,
+}
+
+/// In place of the index of a choice: the text belongs to none.
+pub const OUTSIDE: u32 = u32::MAX;
+
+/// One inspectable string.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Text<'a> {
+    /// Where it stands.
+    pub place: Place,
+    /// Who wrote it.
+    pub role: Role,
+    /// Choice of the answer it belongs to, or [`OUTSIDE`].
+    pub choice: u32,
+    /// Which string of its message it is.
+    pub channel: Channel,
+    /// What it says, all escapes resolved.
+    pub value: Cow<'a, str>,
+    pub(super) layer: Layer,
+    /// Where it is written in the body, without quotes.
+    pub(super) span: Range<usize>,
+}
+
+/// How a text is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layer {
+    /// A JSON string.
+    String,
+    /// A JSON string inside JSON text inside a JSON string.
+    NestedString,
+    /// A bare number inside JSON text inside a JSON string.
+    NestedNumber,
+}
+
+// Written by hand: what a text says must not reach a log.
+impl fmt::Debug for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Text")
+            .field("place", &format_args!("{}", self.place))
+            .field("role", &self.role)
+            .field("bytes", &self.value.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Text<'_> {
+    /// The stream of text it belongs to.
+    pub fn lane(&self) -> Lane {
+        Lane { choice: self.choice, channel: self.channel }
+    }
+
+    /// Adds the splices of `body` that put replacements in the place of byte ranges of `value`.
+    ///
+    /// Ranges come in any order. One that cuts a character takes all of it, and one that overlaps another is taken
+    /// together with it, so that no part of what was to go can stay.
+    pub fn edit(&self, body: &[u8], edits: &[(Range<usize>, &str)], splices: &mut Vec<Splice>) {
+        let edits = self.settled(edits);
+        if self.layer == Layer::NestedNumber {
+            if !edits.is_empty() {
+                self.replace(&replaced(&self.value, &edits), splices);
+            }
+            return;
+        }
+        let raw = body.get(self.span.clone()).unwrap_or_default();
+        let inner = match self.layer {
+            Layer::NestedString => decode(std::str::from_utf8(raw).unwrap_or_default()),
+            _ => Cow::Borrowed(""),
+        };
+        let (mut outer, mut inner) = (Positions::new(raw), Positions::new(inner.as_bytes()));
+        for (range, with) in edits {
+            let range = match self.layer {
+                Layer::NestedString => inner.start(range.start)..inner.end(range.end),
+                _ => range,
+            };
+            let start = self.span.start + outer.start(range.start);
+            let end = self.span.start + outer.end(range.end);
+            splices.push(Splice { range: start..end, with: self.written(with) });
+        }
+    }
+
+    /// Adds the splice that replaces the whole value.
+    pub fn replace(&self, with: &str, splices: &mut Vec<Splice>) {
+        splices.push(Splice { range: self.span.clone(), with: self.written(with) });
+    }
+
+    fn written(&self, with: &str) -> Vec<u8> {
+        let once = encoded(with);
+        let raw = match self.layer {
+            Layer::String => once,
+            Layer::NestedString => encoded(&once),
+            Layer::NestedNumber => encoded(&format!("\"{once}\"")),
+        };
+        raw.into_bytes()
+    }
+
+    /// The edits in order, on character boundaries, without overlap.
+    fn settled<'e>(&self, edits: &[(Range<usize>, &'e str)]) -> Vec<(Range<usize>, &'e str)> {
+        let value = &*self.value;
+        let mut settled: Vec<(Range<usize>, &str)> = edits
+            .iter()
+            .map(|(range, with)| {
+                let start = value.floor_char_boundary(range.start);
+                (start..value.ceil_char_boundary(range.end).max(start), *with)
+            })
+            .collect();
+        settled.sort_by_key(|(range, _)| (range.start, range.end));
+        settled.dedup_by(|(next, _), (kept, _)| {
+            let overlaps = next.start < kept.end;
+            if overlaps {
+                kept.end = kept.end.max(next.end);
+            }
+            overlaps
+        });
+        settled
+    }
+}
+
+fn replaced(value: &str, edits: &[(Range<usize>, &str)]) -> String {
+    let mut replaced = String::with_capacity(value.len());
+    let mut copied = 0;
+    for (range, with) in edits {
+        replaced.push_str(value.get(copied..range.start).unwrap_or_default());
+        replaced.push_str(with);
+        copied = range.end;
+    }
+    replaced.push_str(value.get(copied..).unwrap_or_default());
+    replaced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_prints_its_path() {
+        let place = Place::new("messages[].content[].text", [2, 0, 0]);
+        assert_eq!(place.to_string(), "messages[2].content[0].text");
+        assert_eq!(Place::new("query", [0; 3]).to_string(), "query");
+        assert_eq!(Place::new("prompt[]", [7, 0, 0]).to_string(), "prompt[7]");
+    }
+
+    #[test]
+    fn debug_output_keeps_the_value_to_itself() {
+        let text = Text {
+            place: Place::new("query", [0; 3]),
+            role: Role::User,
+            choice: OUTSIDE,
+            channel: Channel::Prompt,
+            value: Cow::Borrowed("secret"),
+            layer: Layer::String,
+            span: 0..6,
+        };
+        assert!(!format!("{text:?}").contains("secret"));
+    }
+}

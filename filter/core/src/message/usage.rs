@@ -1,0 +1,80 @@
+//! Token counts of an answer, wherever a provider puts them.
+//!
+//! Does not price them. Invariant: a count that was not sent is `None`, never zero.
+
+use super::json::Kind;
+use super::reader::{Reader, Result};
+
+/// Token counts of one answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Input tokens, cached ones included.
+    pub prompt: Option<u64>,
+    /// Output tokens, reasoning included.
+    pub completion: Option<u64>,
+    /// Both.
+    pub total: Option<u64>,
+    /// Input tokens that came from the provider's cache.
+    pub cached: Option<u64>,
+    /// Output tokens spent on reasoning.
+    pub reasoning: Option<u64>,
+}
+
+impl Usage {
+    /// These counts, completed by those of `earlier`; streams send counts more than once.
+    pub fn or(self, earlier: Usage) -> Usage {
+        Usage {
+            prompt: self.prompt.or(earlier.prompt),
+            completion: self.completion.or(earlier.completion),
+            total: self.total.or(earlier.total),
+            cached: self.cached.or(earlier.cached),
+            reasoning: self.reasoning.or(earlier.reasoning),
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// Reads a `usage` object into `usage`; a value of another type says nothing.
+    pub(super) fn usage(&mut self, usage: &mut Option<Usage>) -> Result<()> {
+        if self.cursor.kind()? != Kind::Object {
+            return self.cursor.skip();
+        }
+        let mut found = Usage::default();
+        self.each_member(|reader, key| {
+            match &*key {
+                "prompt_tokens" | "input_tokens" => found.prompt = reader.count()?,
+                "completion_tokens" | "output_tokens" => found.completion = reader.count()?,
+                "total_tokens" => found.total = reader.count()?,
+                "cached_tokens" | "prompt_cache_hit_tokens" => {
+                    found.cached = reader.count()?.or(found.cached)
+                }
+                "reasoning_tokens" => found.reasoning = reader.count()?.or(found.reasoning),
+                "prompt_tokens_details" | "input_tokens_details" => {
+                    reader.detail("cached_tokens", &mut found.cached)?;
+                }
+                "completion_tokens_details" | "output_tokens_details" => {
+                    reader.detail("reasoning_tokens", &mut found.reasoning)?;
+                }
+                _ => reader.cursor.skip()?,
+            }
+            Ok(())
+        })?;
+        if found != Usage::default() {
+            *usage = Some(found.or(usage.unwrap_or_default()));
+        }
+        Ok(())
+    }
+
+    fn detail(&mut self, name: &str, count: &mut Option<u64>) -> Result<()> {
+        if self.cursor.kind()? != Kind::Object {
+            return self.cursor.skip();
+        }
+        self.each_member(|reader, key| {
+            match &*key {
+                key if key == name => *count = reader.count()?.or(*count),
+                _ => reader.cursor.skip()?,
+            }
+            Ok(())
+        })
+    }
+}
