@@ -7,6 +7,18 @@
 mod lexicon;
 pub mod rules;
 
+/// Names word classes: a bit each, and the words that carry it.
+macro_rules! classes {
+    ($($(#[$doc:meta])* $name:ident = $words:literal;)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "only counts the classes")]
+        enum Class { $($name),* }
+        $($(#[$doc])* pub(super) const $name: u64 = 1 << Class::$name as u64;)*
+        /// Every class with its words.
+        pub(super) const WORDS: &[(&str, u64)] = &[$(($words, $name)),*];
+    };
+}
+pub(crate) use classes;
+
 pub use lexicon::{Classes, Lexicon, Side, hashes};
 
 use crate::scan::normalize::{self, Folded, Folding, views};

@@ -10,8 +10,6 @@ use std::borrow::Cow;
 /// spread wider is not found, in whole texts neither.
 pub const MAX_HELD_BYTES: usize = 256;
 
-/// The first word of a phrase of the operator.
-pub const PHRASE_START: u64 = 1 << 62;
 /// A word of a phrase of the operator.
 pub const PHRASE: u64 = 1 << 63;
 
