@@ -1,1 +1,4 @@
-//! To be written.
+//! Many patterns over one text.
+
+pub mod normalize;
+pub mod words;

@@ -1,1 +1,294 @@
-//! To be written.
+//! Finds instructions that try to override the operator's.
+//!
+//! Reads requests only, and only words: an attack that needs none of the words of one is not found. Rules look at a few
+//! words each; what they see within a stretch of text adds up to one score. Invariant: more evidence never lowers the score.
+
+mod classes;
+mod markup;
+mod rules;
+
+use crate::config::{Action, Encoding, PromptInjection, Role};
+use crate::diagnostic::Diagnostic;
+use crate::policy::safety::Safety;
+use crate::scan::normalize::{Folding, views};
+use crate::scan::words::rules::{
+    Ends, MAX_PHRASE_WORDS, Match, PHRASE, Phrases, Rules, Walk, preceded,
+};
+use crate::scan::words::{Hit, Lexicon, Side, Words, hashes};
+
+/// Evidence further apart than this many words does not add up: a long document collects harmless coincidences.
+const STRETCH_WORDS: u32 = 120;
+/// Asked rather than ordered: "how do I ignore previous instructions".
+const ASKED: f32 = 0.35;
+/// Told about rather than ordered: "attackers write ignore previous instructions".
+const REPORTED: f32 = 0.5;
+/// Forbidden rather than ordered: "never ignore your instructions".
+const FORBIDDEN: f32 = 0.3;
+/// A word that was disguised was disguised for a reason.
+const DISGUISE: f32 = 0.45;
+
+/// The policy, ready to read.
+#[derive(Debug, Clone)]
+pub struct Injection {
+    threshold: f32,
+    action: Action,
+    roles: Vec<Role>,
+    message: Option<String>,
+    folding: Folding,
+    rules: Rules,
+    custom: Vec<String>,
+    phrases: Phrases,
+}
+
+/// One rule seen at one place.
+#[derive(Debug, Clone, Copy)]
+struct Evidence {
+    /// Evidence with the same number counts once.
+    rule: usize,
+    kind: &'static str,
+    weight: f32,
+    start: usize,
+    end: usize,
+    ordinal: u32,
+}
+
+/// What a text weighs, read from left to right.
+struct Stretch {
+    /// The last good sight of each rule.
+    seen: Vec<Evidence>,
+    score: f32,
+    best: Option<Evidence>,
+}
+
+impl Stretch {
+    fn new() -> Stretch {
+        Stretch { seen: Vec::new(), score: 0.0, best: None }
+    }
+
+    fn add(&mut self, found: Evidence) {
+        let near = |seen: &Evidence| found.ordinal - seen.ordinal <= STRETCH_WORDS;
+        match self.seen.iter_mut().find(|seen| seen.rule == found.rule) {
+            // Nothing new: the others can only have moved out of reach since.
+            Some(seen) if near(seen) && seen.weight >= found.weight => {
+                if seen.weight == found.weight {
+                    seen.ordinal = found.ordinal;
+                }
+                return;
+            }
+            Some(seen) => *seen = found,
+            None => self.seen.push(found),
+        }
+        let stretch = || self.seen.iter().filter(|seen| near(seen));
+        let score = 1.0 - stretch().map(|seen| 1.0 - seen.weight).product::<f32>();
+        if score > self.score {
+            self.score = score;
+            self.best = stretch().max_by(|a, b| a.weight.total_cmp(&b.weight)).copied();
+        }
+    }
+}
+
+const MARKUP: usize = 1000;
+const DISGUISED: usize = 1001;
+const CUSTOM: usize = 1002;
+
+impl Injection {
+    /// Checks the settings; every problem is reported.
+    pub fn compile(config: &PromptInjection) -> Result<Injection, Vec<Diagnostic>> {
+        let mut problems = Vec::new();
+        if !(0.0..=1.0).contains(&config.threshold) {
+            problems.push(Diagnostic::error(
+                "out-of-range",
+                "policy.prompt-injection.threshold",
+                "`threshold` must be from 0 to 1",
+            ));
+        }
+        if config.action == Action::Redact {
+            problems.push(
+                Diagnostic::error(
+                    "unsupported-action",
+                    "policy.prompt-injection.action",
+                    "`redact` has no meaning for an attack",
+                )
+                .help("use `block` or `warn`"),
+            );
+        }
+        let Encoding { decode_base64, normalize_unicode, detect_homoglyphs } = config.encoding;
+        let folding =
+            Folding { unicode: normalize_unicode, homoglyphs: detect_homoglyphs, passages: decode_base64 };
+        let phrases =
+            phrases(&config.attack_patterns, "policy.prompt-injection.attack_patterns", folding, &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        Ok(Injection {
+            threshold: config.threshold as f32,
+            action: config.action,
+            roles: config.roles.clone(),
+            message: config.response.message.clone(),
+            folding,
+            rules: Rules::new(Side::Injection, rules::RULES.iter().copied()),
+            custom: config.attack_patterns.clone(),
+            phrases,
+        })
+    }
+
+    /// Whether texts of this role are read.
+    pub fn reads(&self, role: Role) -> bool {
+        self.roles.contains(&role)
+    }
+
+    /// The best evidence of an attack, if the text scores at the threshold or above.
+    pub fn inspect(&self, words: &Words, text: &str) -> Option<Match> {
+        let Stretch { score, best, .. } = self.assess(words, text);
+        let best = best.filter(|_| score >= self.threshold)?;
+        Some(Match { kind: best.kind.into(), start: best.start, end: best.end, score })
+    }
+
+    /// How sure it is that the text is an attack, from 0 to 1.
+    pub fn score(&self, words: &Words, text: &str) -> f32 {
+        self.assess(words, text).score
+    }
+
+    /// What a refused client is told instead of the standard message.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// What is done about an attack.
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    /// The words this policy asks of a lexicon.
+    fn words(&self) -> impl Iterator<Item = (&str, Side, u64)> {
+        let classes = classes::WORDS.iter().copied();
+        let announced = [("rot13 reversed backwards backward caesar umgekehrt", views::ANNOUNCED)];
+        let built_in = classes.chain(announced).map(|(words, classes)| (words, Side::Injection, classes));
+        built_in.chain(phrase_words(&self.custom, Side::Injection))
+    }
+
+    fn assess(&self, words: &Words, text: &str) -> Stretch {
+        let mut stretch = Stretch::new();
+        self.collect(words.hits(), text, false, &mut stretch);
+        let hidden = words.hidden();
+        if hidden.is_empty() {
+            return stretch;
+        }
+        let mut decoded = Stretch::new();
+        self.collect(hidden, text, true, &mut decoded);
+        if decoded.score > stretch.score { decoded } else { stretch }
+    }
+
+    fn collect(&self, hits: &[Hit], text: &str, decoded: bool, stretch: &mut Stretch) {
+        let ends = Ends { ordinal: u32::MAX, sentence: u32::MAX, offset: usize::MAX };
+        for (index, hit) in hits.iter().enumerate() {
+            let classes = hit.classes.injection;
+            if classes & PHRASE != 0
+                && let Walk::Complete(last) = self.phrases.walk(hits, index, ends)
+            {
+                let end = hits.get(last).map_or(hit.end, |hit| hit.end) as usize;
+                let (start, ordinal) = (hit.start as usize, hit.ordinal);
+                let kind = rules::CUSTOM_PATTERN;
+                stretch.add(Evidence { rule: CUSTOM, kind, weight: 1.0, start, end, ordinal });
+            }
+            if classes & classes::MARK != 0
+                && !decoded
+                && let Some((kind, weight, start, end)) =
+                    markup::around(text, hit.start as usize, hit.end as usize)
+            {
+                stretch.add(Evidence { rule: MARKUP, kind, weight, start, end, ordinal: hit.ordinal });
+            }
+            if self.rules.opens(hit) {
+                self.follow(hits, index, decoded, stretch);
+            }
+        }
+    }
+
+    fn follow(&self, hits: &[Hit], index: usize, decoded: bool, stretch: &mut Stretch) {
+        let Some(hit) = hits.get(index) else { return };
+        let ends = Ends { ordinal: u32::MAX, sentence: u32::MAX, offset: usize::MAX };
+        let ahead = self.rules.ahead(hits, index);
+        let mut disguised = false;
+        for (number, rule) in self.rules.from(hit) {
+            if rule.steps.iter().skip(1).any(|step| step.0 & ahead == 0) {
+                continue;
+            }
+            let Walk::Complete(last) = self.rules.walk(rule, hits, index, ends) else { continue };
+            let factor = standing(hits, index, rule.kind);
+            let kind = if decoded { rules::ENCODED_PAYLOAD } else { rule.kind };
+            let end = hits.get(last).map_or(hit.end, |hit| hit.end).max(hit.end) as usize;
+            let (start, ordinal) = (hit.start as usize, hit.ordinal);
+            stretch.add(Evidence { rule: number, kind, weight: rule.weight * factor, start, end, ordinal });
+            let inside = hits.get(index..=last).unwrap_or_default();
+            disguised |= rule.weight >= 0.4 && inside.iter().filter(|hit| hit.disguised).count() * 2 >= inside.len();
+        }
+        if disguised {
+            let (start, end, ordinal) = (hit.start as usize, hit.end as usize, hit.ordinal);
+            let kind = rules::ENCODED_PAYLOAD;
+            stretch.add(Evidence { rule: DISGUISED, kind, weight: DISGUISE, start, end, ordinal });
+        }
+    }
+}
+
+/// How seriously an order is meant, by what stands before it in its sentence.
+fn standing(hits: &[Hit], index: usize, kind: &str) -> f32 {
+    if kind == rules::SYSTEM_PROMPT_EXTRACTION || kind == rules::DATA_BORNE_INSTRUCTION {
+        return 1.0;
+    }
+    let forbids = kind == rules::INSTRUCTION_OVERRIDE && {
+        let before = index.checked_sub(1).and_then(|before| hits.get(before)).zip(hits.get(index));
+        before.is_some_and(|(before, hit)| {
+            before.sentence == hit.sentence
+                && hit.ordinal - before.ordinal <= 2
+                && before.classes.injection & classes::NOT != 0
+        })
+    };
+    if forbids {
+        FORBIDDEN
+    } else if preceded(hits, index, Side::Injection, classes::HOWTO) {
+        ASKED
+    } else if preceded(hits, index, Side::Injection, classes::ABOUT) {
+        REPORTED
+    } else {
+        1.0
+    }
+}
+
+/// One lexicon for the policies in use. For answers leave the injection policy out: nothing is decoded then.
+pub fn lexicon(injection: Option<&Injection>, safety: Option<&Safety>) -> Lexicon {
+    let folding = injection.map_or(Folding::CHARACTERS, |injection| injection.folding);
+    let injection = injection.into_iter().flat_map(Injection::words);
+    let safety = safety.into_iter().flat_map(Safety::words);
+    Lexicon::build(injection.chain(safety), folding)
+}
+
+/// The operator's phrases as hashes of words.
+pub(super) fn phrases(
+    list: &[String],
+    path: &str,
+    folding: Folding,
+    problems: &mut Vec<Diagnostic>,
+) -> Phrases {
+    let mut phrases = Vec::new();
+    for (index, phrase) in list.iter().enumerate() {
+        let words: Vec<u64> = hashes(phrase, folding).collect();
+        if words.is_empty() {
+            let problem =
+                Diagnostic::error("empty-phrase", format!("{path}[{index}]"), "the phrase has no words");
+            problems.push(problem.help("remove it, or write at least one word"));
+        } else if words.len() > MAX_PHRASE_WORDS {
+            let message = format!("the phrase has more than {MAX_PHRASE_WORDS} words");
+            problems.push(
+                Diagnostic::error("long-phrase", format!("{path}[{index}]"), message)
+                    .help("keep its most telling words"),
+            );
+        }
+        phrases.push(words);
+    }
+    Phrases::new(phrases)
+}
+
+/// The classes that mark the words of phrases.
+pub(super) fn phrase_words(list: &[String], side: Side) -> impl Iterator<Item = (&str, Side, u64)> {
+    list.iter().map(move |phrase| (phrase.as_str(), side, PHRASE))
+}

@@ -1,0 +1,69 @@
+//! Marks that separate messages inside a model, written by a person: `<|im_start|>`, `[INST]`, `</system>`, `### System:`.
+//!
+//! Looks only around words the lexicon gave; never searches the text itself.
+
+use super::rules::{DELIMITER_ESCAPE, FAKE_BOUNDARY};
+
+/// A mark around the word at `start..end`: kind, weight, whole extent.
+pub(super) fn around(text: &str, start: usize, end: usize) -> Option<(&'static str, f32, usize, usize)> {
+    let bytes = text.as_bytes();
+    let before = bytes.get(start.saturating_sub(24)..start).unwrap_or_default();
+    let after = bytes.get(end..(end + 24).min(bytes.len())).unwrap_or_default();
+    let word = bytes.get(start..end).unwrap_or_default();
+    let is = |names: &[&str]| names.iter().any(|name| word.eq_ignore_ascii_case(name.as_bytes()));
+    let found = |kind, weight, back: usize, on: usize| {
+        let start = floor(text, start.saturating_sub(back));
+        Some((kind, weight, start, floor(text, (end + on).min(text.len()))))
+    };
+    let close = |mark: &[u8]| after.windows(mark.len()).position(|window| window == mark).map(|at| at + mark.len());
+
+    // <|im_start|>, <|system|>, <|endoftext|>, <|begin_of_text|>, <|eot_id|>
+    if before.ends_with(b"<|")
+        && let Some(on) = close(b"|>")
+    {
+        return found(FAKE_BOUNDARY, 0.75, 2, on);
+    }
+    if is(&["sys"]) && (before.ends_with(b"<<") || before.ends_with(b"<</")) && after.starts_with(b">>") {
+        return found(FAKE_BOUNDARY, 0.7, 3, 2);
+    }
+    if is(&["inst"]) && (before.ends_with(b"[") || before.ends_with(b"[/")) && after.starts_with(b"]") {
+        return found(FAKE_BOUNDARY, 0.65, 2, 1);
+    }
+    if is(&["system", "developer", "admin", "instructions", "assistant"]) && after.starts_with(b">") {
+        if before.ends_with(b"</") {
+            return found(DELIMITER_ESCAPE, 0.6, 2, 1);
+        }
+        if before.ends_with(b"<") {
+            return found(FAKE_BOUNDARY, 0.5, 1, 1);
+        }
+    }
+    if is(&["system", "assistant", "developer", "admin"]) {
+        if before.ends_with(b"[") && after.starts_with(b"](#") {
+            return found(FAKE_BOUNDARY, 0.7, 1, 2);
+        }
+        if before.ends_with(b"[") && after.starts_with(b"]") {
+            return found(FAKE_BOUNDARY, 0.4, 1, 1);
+        }
+        // "### System:", "system message:" or "System:" at the start of a line.
+        let labelled = after.starts_with(b":") || close(b":").is_some_and(|on| on <= 12);
+        let heading = before.iter().rev().take_while(|byte| matches!(byte, b'#' | b' ' | b'*' | b'=' | b'-')).count();
+        let line_start = start == heading || before.len() > heading && before.iter().rev().nth(heading) == Some(&b'\n');
+        if labelled && line_start {
+            let marks = before.iter().rev().take(heading).any(|byte| *byte != b' ');
+            return found(FAKE_BOUNDARY, if marks { 0.62 } else { 0.4 }, heading, 1);
+        }
+    }
+    // BEGIN_PRIVILEGED, END SYSTEM INSTRUCTIONS and other invented fences in capitals.
+    if matches!(word, b"BEGIN" | b"END") {
+        let name: &[u8] = after.get(1..).unwrap_or_default();
+        let fences: [&[u8]; 5] = [b"PRIVILEGED", b"SYSTEM", b"ADMIN", b"INSTRUCTION", b"USER"];
+        if fences.iter().any(|fence| name.starts_with(fence)) {
+            return found(FAKE_BOUNDARY, 0.65, 0, 1);
+        }
+    }
+    None
+}
+
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}

@@ -1,0 +1,545 @@
+//! Cuts a text into words and keeps those a lexicon knows.
+//!
+//! One pass, one hash a word, no regular expression; rules ride on the outcome. Gives no meaning to a class. Invariants: a
+//! word's offsets are those of the original text, also where a disguise was undone; scanning the rest of a text from one of
+//! its word boundaries finds the same words there as scanning all of it.
+
+mod lexicon;
+pub mod rules;
+
+/// Names word classes: a bit each, and the words that carry it.
+macro_rules! classes {
+    ($($(#[$doc:meta])* $name:ident = $words:literal;)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms, reason = "only counts the classes")]
+        enum Class { $($name),* }
+        $($(#[$doc])* pub(super) const $name: u64 = 1 << Class::$name as u64;)*
+        /// Every class with its words.
+        pub(super) const WORDS: &[(&str, u64)] = &[$(($words, $name)),*];
+    };
+}
+pub(crate) use classes;
+
+pub use lexicon::{Classes, Lexicon, Side, hashes};
+
+use crate::scan::normalize::{self, Folded, Folding, views};
+use rules::Ends;
+
+/// A longer run of letters is cut: it is no word, and a stream must not wait for its end.
+const MAX_WORD_BYTES: usize = 128;
+/// A folded word that is longer is in no lexicon.
+const MAX_FOLDED_BYTES: usize = 40;
+/// How far before `from` words are read as context. The caller of a stream keeps as much.
+const CONTEXT_BYTES: usize = 64;
+/// So many single letters in a row are a word that was spaced out.
+const SPACED_LETTERS: u32 = 5;
+/// A shorter run of letters and digits hides no sentence worth decoding.
+const ENCODED_RUN_BYTES: usize = 20;
+
+/// A word of the lexicon, found in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hit {
+    /// First byte in the original text.
+    pub start: u32,
+    /// First byte after the word.
+    pub end: u32,
+    /// Its number among all words, known or not.
+    pub ordinal: u32,
+    /// Number of its sentence.
+    pub sentence: u32,
+    /// Hash of the folded spelling.
+    pub hash: u64,
+    /// What the lexicon says.
+    pub classes: Classes,
+    /// It did not look like this: look-alike letters, digits for letters, invisible characters, an encoding.
+    pub disguised: bool,
+}
+
+/// The known words of one text; a buffer to be used again.
+#[derive(Debug, Clone)]
+pub struct Words {
+    pub(crate) hits: Vec<Hit>,
+    hidden: Vec<Hit>,
+    /// What the next word will be.
+    next: Ends,
+    /// Start of a word that reaches the end of the text and may go on; else the end of the text.
+    open: usize,
+    /// End of the last word.
+    last_end: usize,
+    spaced: u32,
+    encoded: bool,
+    has_spaced: bool,
+    /// Keeps every word, known or not.
+    keep_all: bool,
+}
+
+impl Default for Words {
+    fn default() -> Words {
+        Words::new()
+    }
+}
+
+impl Words {
+    /// An empty buffer.
+    pub fn new() -> Words {
+        Words {
+            hits: Vec::new(),
+            hidden: Vec::new(),
+            next: Ends { ordinal: 0, sentence: 0, offset: 0 },
+            open: 0,
+            last_end: 0,
+            spaced: 0,
+            encoded: false,
+            has_spaced: false,
+            keep_all: false,
+        }
+    }
+
+    /// Reads `text` from `from`, which must be one of its word boundaries. Known words up to 64 bytes before `from` are kept
+    /// as context.
+    pub fn scan(&mut self, lexicon: &Lexicon, text: &str, from: usize) {
+        self.reset();
+        let from = floor_boundary(text, from.min(text.len()));
+        let context = floor_boundary(text, from.saturating_sub(CONTEXT_BYTES));
+        self.last_end = context;
+        if context < from {
+            self.segment(Some(lexicon), lexicon.folding(), text, context, from);
+        }
+        self.segment(Some(lexicon), lexicon.folding(), text, from, text.len());
+        self.finish(text);
+        if lexicon.folding().passages {
+            self.decode(lexicon, text);
+        }
+    }
+
+    /// The known words, in order; those before the `from` of the scan are context.
+    pub fn hits(&self) -> &[Hit] {
+        &self.hits
+    }
+
+    /// Known words of decoded passages, in the order of their views; words of different views are never near.
+    pub fn hidden(&self) -> &[Hit] {
+        &self.hidden
+    }
+
+    /// Start of an unfinished last word, else the end of the text.
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    pub(crate) fn every_word(&mut self, text: &str, folding: Folding) {
+        self.reset();
+        self.keep_all = true;
+        self.segment(None, folding, text, 0, text.len());
+        self.keep_all = false;
+    }
+
+    fn reset(&mut self) {
+        self.hits.clear();
+        self.hidden.clear();
+        self.next = Ends { ordinal: 0, sentence: 0, offset: 0 };
+        self.open = 0;
+        self.last_end = 0;
+        self.spaced = 0;
+        self.encoded = false;
+        self.has_spaced = false;
+    }
+
+    /// Settles what is known of the word after the end of the text.
+    fn finish(&mut self, text: &str) {
+        let ends = self.open == usize::MAX;
+        if ends {
+            self.open = text.len();
+            if sentence_ends(text.get(self.last_end..).unwrap_or_default()) {
+                self.next.sentence += 1;
+            }
+        } else {
+            // The unfinished word has been numbered already; it is the next one.
+            self.next.ordinal -= 1;
+        }
+        self.next.offset = self.open;
+    }
+
+    fn segment(&mut self, lexicon: Option<&Lexicon>, folding: Folding, text: &str, from: usize, to: usize) {
+        let bytes = text.as_bytes().get(..to).unwrap_or_default();
+        let mut scan = Segment { words: self, lexicon, folding, text, bytes, from, to };
+        scan.words.open = usize::MAX;
+        scan.runs();
+    }
+
+    /// Reads what encodings hide, once a cheap sign of one was seen.
+    fn decode(&mut self, lexicon: &Lexicon, text: &str) {
+        let announced = self.hits.iter().any(|hit| hit.classes.injection & views::ANNOUNCED != 0);
+        if !(self.encoded || self.has_spaced || announced) {
+            return;
+        }
+        let mut inner = Words::new();
+        for view in views::of(text, views::Signs { encoded: self.encoded, spaced: self.has_spaced, announced }) {
+            let gap = self.hidden.last().map_or(0, |hit| hit.ordinal + 1000);
+            let sentence = self.hidden.last().map_or(0, |hit| hit.sentence + 2);
+            inner.reset();
+            inner.last_end = 0;
+            if view.unbroken {
+                inner.segments(lexicon, &view.text);
+            } else {
+                inner.segment(Some(lexicon), lexicon.folding(), &view.text, 0, view.text.len());
+            }
+            self.hidden.extend(inner.hits.iter().map(|hit| {
+                let (start, end) = view.original(hit.start as usize, hit.end as usize);
+                Hit {
+                    start: start as u32,
+                    end: end as u32,
+                    ordinal: hit.ordinal + gap,
+                    sentence: hit.sentence + sentence,
+                    disguised: true,
+                    ..*hit
+                }
+            }));
+        }
+    }
+
+    /// Known words in letters that were joined without a sign of where one ends: the longest that fits, from the left.
+    fn segments(&mut self, lexicon: &Lexicon, letters: &str) {
+        let mut at = 0;
+        while at < letters.len() {
+            let found = (2..=16).rev().find_map(|length| {
+                let word = letters.as_bytes().get(at..at + length)?;
+                let hash = hash(word);
+                Some((length, hash, lexicon.find(hash)?))
+            });
+            let length = match found {
+                Some((length, hash, classes)) => {
+                    let (ordinal, sentence) = (self.next.ordinal, 0);
+                    let (start, end) = (at as u32, (at + length) as u32);
+                    self.hits.push(Hit { start, end, ordinal, sentence, hash, classes, disguised: true });
+                    self.next.ordinal += 1;
+                    length
+                }
+                None => 1,
+            };
+            at += length;
+        }
+    }
+}
+
+/// One stretch of text, read without a break.
+struct Segment<'a> {
+    words: &'a mut Words,
+    lexicon: Option<&'a Lexicon>,
+    folding: Folding,
+    text: &'a str,
+    /// The text up to `to`.
+    bytes: &'a [u8],
+    from: usize,
+    to: usize,
+}
+
+impl Segment<'_> {
+    /// Finds runs of letters, digits and non-ASCII bytes, 64 bytes at a time.
+    fn runs(&mut self) {
+        let mut at = self.from;
+        let mut start = None;
+        let mut plain_before = true;
+        while at < self.to {
+            let (mask, odd) = self.block(at);
+            let plain = odd == 0;
+            let calm = plain && plain_before;
+            let mut edges = mask ^ (mask << 1 | u64::from(start.is_some()));
+            while edges != 0 {
+                let edge = at + edges.trailing_zeros() as usize;
+                edges &= edges - 1;
+                match start.take() {
+                    Some(begin) => self.run(begin, edge, calm),
+                    None => start = Some(edge),
+                }
+            }
+            // A run longer than a block may hold anything.
+            plain_before = plain && start.is_none_or(|begin| begin >= at);
+            at += 64;
+        }
+        if let Some(begin) = start {
+            self.run(begin, self.to, false);
+        }
+    }
+
+    /// For each of 64 bytes: is it part of a run, and is it anything but a letter. Bytes beyond the end are part of none.
+    #[inline]
+    fn block(&self, at: usize) -> (u64, u64) {
+        let mut padded = [0; 64];
+        let block: &[u8; 64] = match self.bytes.get(at..at + 64).and_then(|block| block.try_into().ok()) {
+            Some(block) => block,
+            None => {
+                let rest = self.bytes.get(at..).unwrap_or_default();
+                for (to, from) in padded.iter_mut().zip(rest) {
+                    *to = *from;
+                }
+                &padded
+            }
+        };
+        let (mut mask, mut odd) = (0, 0);
+        for (index, eight) in block.as_chunks::<8>().0.iter().enumerate() {
+            let (letters, others) = classify(u64::from_le_bytes(*eight));
+            mask |= gather(letters | others) << (8 * index);
+            odd |= others;
+        }
+        (mask, odd)
+    }
+
+    /// A run of letters; `calm`: nothing but ASCII letters in it, for sure.
+    #[inline]
+    fn run(&mut self, start: usize, end: usize, calm: bool) {
+        let length = end - start;
+        if calm && length <= MAX_FOLDED_BYTES && start != self.from && end != self.to {
+            let hash = self.hash_at(start, length);
+            self.word(start, end, hash, false, length);
+            return;
+        }
+        self.odd_run(start, end);
+    }
+
+    /// The eight-byte loads of [`hash`], straight from the text.
+    #[inline]
+    fn hash_at(&self, start: usize, length: usize) -> u64 {
+        if length <= 8
+            && let Some(eight) = self.bytes.get(start..start + 8)
+            && let Ok(eight) = eight.try_into()
+        {
+            return short(u64::from_le_bytes(eight), length);
+        }
+        hash(self.bytes.get(start..start + length).unwrap_or_default())
+    }
+
+    #[inline]
+    fn word(&mut self, start: usize, end: usize, hash: u64, disguised: bool, length: usize) {
+        self.number(start, end, length);
+        let found = match self.lexicon {
+            Some(lexicon) => lexicon.find(hash),
+            None => self.words.keep_all.then(Classes::default),
+        };
+        if let Some(classes) = found {
+            self.keep(start, end, hash, classes, disguised);
+        }
+    }
+
+    /// Counts a word and tells whether a sentence ended before it.
+    #[inline]
+    fn number(&mut self, start: usize, end: usize, length: usize) {
+        let words = &mut *self.words;
+        let gap = start.saturating_sub(words.last_end);
+        if gap != 1 || self.bytes.get(words.last_end) != Some(&b' ') {
+            let gap = self.text.get(words.last_end..start).unwrap_or_default();
+            if sentence_ends(gap) {
+                words.next.sentence += 1;
+            }
+        }
+        words.spaced = if length == 1 { words.spaced + 1 } else { 0 };
+        words.has_spaced |= words.spaced == SPACED_LETTERS;
+        words.encoded |= length >= ENCODED_RUN_BYTES;
+        words.last_end = end;
+        words.next.ordinal += 1;
+    }
+
+    fn keep(&mut self, start: usize, end: usize, hash: u64, classes: Classes, disguised: bool) {
+        let (ordinal, sentence) = (self.words.next.ordinal - 1, self.words.next.sentence);
+        let (start, end) = (start as u32, end as u32);
+        self.words.hits.push(Hit { start, end, ordinal, sentence, hash, classes, disguised });
+    }
+
+    /// A run with digits or other scripts, or at the rim of the text: character by character.
+    #[inline(never)]
+    fn odd_run(&mut self, start: usize, end: usize) {
+        let mut buffer = Buffer::new();
+        // What continues a word that was cut is not a word.
+        let before = self.text.get(..start).and_then(|text| text.chars().next_back());
+        let continues = |character| {
+            matches!(
+                normalize::fold(character, self.folding),
+                Folded::Letter(..) | Folded::Pair(..) | Folded::Invisible
+            )
+        };
+        let mut whole = !before.is_some_and(continues);
+        let mut begin = None;
+        for (offset, character) in self.text.get(start..end).unwrap_or_default().char_indices() {
+            let at = start + offset;
+            let folded = normalize::fold(character, self.folding);
+            if matches!(folded, Folded::Break | Folded::Ideograph(_)) {
+                if let Some(begin) = begin.take() {
+                    self.flush(begin, at, &mut buffer, whole);
+                }
+                whole = true;
+                if let Folded::Ideograph(letter) = folded {
+                    buffer.push(letter);
+                    self.flush(at, at + character.len_utf8(), &mut buffer, true);
+                }
+                continue;
+            }
+            if let Some(first) = begin
+                && at + character.len_utf8() - first > MAX_WORD_BYTES
+            {
+                self.flush(first, at, &mut buffer, false);
+                whole = false;
+                begin = None;
+            }
+            begin.get_or_insert(at);
+            match folded {
+                Folded::Letter(letter, disguised) => {
+                    buffer.disguised |= disguised;
+                    buffer.push(letter);
+                }
+                Folded::Pair(a, b) => {
+                    buffer.push(a);
+                    buffer.push(b);
+                }
+                Folded::Invisible => buffer.disguised = true,
+                Folded::Ideograph(_) | Folded::Break => {}
+            }
+        }
+        if let Some(begin) = begin {
+            self.flush(begin, end, &mut buffer, whole);
+            if end == self.to {
+                self.words.open = begin;
+            }
+        }
+    }
+
+    fn flush(&mut self, start: usize, end: usize, buffer: &mut Buffer, whole: bool) {
+        let word = std::mem::replace(buffer, Buffer::new());
+        let bytes = word.bytes();
+        self.number(start, end, if whole { bytes.len().max(1) } else { end - start });
+        if !whole || word.overflow || bytes.is_empty() {
+            return;
+        }
+        let Some(lexicon) = self.lexicon else {
+            if self.words.keep_all {
+                self.keep(start, end, hash(bytes), Classes::default(), word.disguised);
+            }
+            return;
+        };
+        let plain = hash(bytes);
+        if let Some(classes) = lexicon.find(plain) {
+            self.keep(start, end, plain, classes, word.disguised);
+        } else if word.leet() {
+            for one in [b'i', b'l'] {
+                let mut spelled = word.bytes;
+                spelled.iter_mut().for_each(|byte| *byte = normalize::unleet(*byte, one));
+                let spelled = hash(spelled.get(..word.length).unwrap_or_default());
+                if let Some(classes) = lexicon.find(spelled) {
+                    return self.keep(start, end, spelled, classes, true);
+                }
+            }
+        }
+    }
+}
+
+/// A folded word under construction.
+struct Buffer {
+    bytes: [u8; MAX_FOLDED_BYTES],
+    length: usize,
+    overflow: bool,
+    disguised: bool,
+}
+
+impl Buffer {
+    fn new() -> Buffer {
+        Buffer { bytes: [0; MAX_FOLDED_BYTES], length: 0, overflow: false, disguised: false }
+    }
+
+    fn push(&mut self, letter: char) {
+        let mut utf8 = [0; 4];
+        for byte in letter.encode_utf8(&mut utf8).bytes() {
+            match self.bytes.get_mut(self.length) {
+                Some(slot) => {
+                    *slot = byte;
+                    self.length += 1;
+                }
+                None => self.overflow = true,
+            }
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    /// Digits among letters. `3d` and `v2` are too short to be a disguise.
+    fn leet(&self) -> bool {
+        let bytes = self.bytes();
+        bytes.len() >= 3 && bytes.iter().any(u8::is_ascii_digit) && bytes.iter().any(u8::is_ascii_alphabetic)
+    }
+}
+
+const LOW: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+const FOLD: u64 = 0x2020_2020_2020_2020;
+/// An odd multiplier keeps words of up to eight bytes apart without fail.
+const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The top bit of each byte: ASCII letters; digits and bytes of other scripts.
+#[inline]
+fn classify(eight: u64) -> (u64, u64) {
+    let low = eight & !HIGH;
+    let folded = low | FOLD;
+    let letters = (folded + LOW * (0x80 - b'a' as u64)) & !(folded + LOW * (0x7f - b'z' as u64));
+    let digits = (low + LOW * (0x80 - b'0' as u64)) & !(low + LOW * (0x7f - b'9' as u64));
+    (letters & !eight & HIGH, ((digits & !eight) | eight) & HIGH)
+}
+
+/// The top bits of eight bytes, side by side.
+#[inline]
+fn gather(tops: u64) -> u64 {
+    (tops >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+#[inline]
+fn short(eight: u64, length: usize) -> u64 {
+    let ascii = !eight & HIGH;
+    ((eight | ascii >> 2) << (64 - 8 * length as u32)).wrapping_mul(MULTIPLIER)
+}
+
+/// Hash of a word, ASCII case aside. Never zero for a word: its bytes are letters or digits.
+#[inline]
+fn hash(word: &[u8]) -> u64 {
+    let load = |bytes: &[u8]| {
+        let mut eight = [0; 8];
+        for (to, from) in eight.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        let eight = u64::from_le_bytes(eight);
+        eight | (!eight & HIGH) >> 2
+    };
+    if word.len() <= 8 {
+        if word.is_empty() {
+            return 0;
+        }
+        return short(load(word), word.len());
+    }
+    let mut mixed = word.len() as u64;
+    for chunk in word.chunks(8) {
+        mixed = (mixed.rotate_left(23) ^ load(chunk)).wrapping_mul(MULTIPLIER);
+    }
+    // Zero marks an empty slot.
+    mixed.max(1)
+}
+
+/// Whether what stands between two words ends a sentence. Never turns back to false when more is added.
+fn sentence_ends(gap: &str) -> bool {
+    if gap.len() < 2 {
+        return matches!(gap, "!" | "?");
+    }
+    let mut newlines = 0;
+    let mut marks = 0;
+    for character in gap.chars() {
+        match character {
+            '!' | '?' | '。' | '！' | '？' | '।' | '…' => return true,
+            // A stop inside `example.com` is the whole gap.
+            '.' => return true,
+            '\n' => newlines += 1,
+            ' ' | '\t' | '\r' => {}
+            _ => marks += 1,
+        }
+    }
+    newlines > 1 || (newlines == 1 && marks > 0)
+}
+
+fn floor_boundary(text: &str, at: usize) -> usize {
+    (0..=at).rev().take(4).find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
