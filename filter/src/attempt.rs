@@ -46,7 +46,8 @@ impl HttpContext for AttemptFilter {
         if self.target.client_key {
             host::set_request_header("authorization", host::state(state::CLIENT_KEY).as_deref());
         }
-        let prepared = done == 0 && plan.cluster(0).is_some_and(|first| target_of(first) == self.target.target);
+        let prepared =
+            done == 0 && plan.cluster(0).is_some_and(|first| target_of(first) == self.target.target);
         if prepared {
             return Action::Continue;
         }

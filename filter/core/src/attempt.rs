@@ -73,7 +73,12 @@ impl AttemptPlan {
                 let (start, body_bytes) = numbers.split_once(' ')?;
                 let written = lines.next()?.to_owned();
                 let client = lines.next().filter(|client| !client.is_empty()).map(str::to_owned);
-                Some(ModelSlot { start: start.parse().ok()?, body_bytes: body_bytes.parse().ok()?, written, client })
+                Some(ModelSlot {
+                    start: start.parse().ok()?,
+                    body_bytes: body_bytes.parse().ok()?,
+                    written,
+                    client,
+                })
             }
         };
         Some(AttemptPlan { clusters, path, model })

@@ -44,7 +44,11 @@ impl Gateway {
             Ok(automaton) => automaton,
             Err(_) => {
                 let message = "the automaton of the operator's patterns is not base64";
-                return Err(vec![Diagnostic::error("bad-automaton", "policy.pii-detector.detect_patterns", message)]);
+                return Err(vec![Diagnostic::error(
+                    "bad-automaton",
+                    "policy.pii-detector.detect_patterns",
+                    message,
+                )]);
             }
         };
         let plan = Plan::compile(plugin.policy_config, automaton.as_deref())?;

@@ -111,7 +111,15 @@ impl Holdback {
             return Progress::Released;
         }
         let mut found = Vec::new();
-        chain.inspect(active, Direction::Response, Role::Assistant, &self.window, self.open, scratch, &mut found);
+        chain.inspect(
+            active,
+            Direction::Response,
+            Role::Assistant,
+            &self.window,
+            self.open,
+            scratch,
+            &mut found,
+        );
         let open = match ended {
             true => self.window.len(),
             false => chain.open_from(active, &self.window, self.open, scratch),
@@ -141,7 +149,8 @@ impl Holdback {
     }
 
     fn compact(&mut self) {
-        let Some(mut keep) = self.open.checked_sub(LOOKBEHIND_BYTES).filter(|keep| *keep >= COMPACT_BYTES) else {
+        let Some(mut keep) = self.open.checked_sub(LOOKBEHIND_BYTES).filter(|keep| *keep >= COMPACT_BYTES)
+        else {
             return;
         };
         while !self.window.is_char_boundary(keep) {

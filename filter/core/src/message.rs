@@ -119,6 +119,11 @@ pub struct Unscanned {
 }
 
 impl Unscanned {
+    /// Each kind with its count.
+    pub fn kinds(self) -> [(&'static str, u32); 4] {
+        [("image", self.image), ("audio", self.audio), ("file", self.file), ("other", self.other)]
+    }
+
     /// All of them.
     pub fn total(self) -> u32 {
         self.image.saturating_add(self.audio).saturating_add(self.file).saturating_add(self.other)

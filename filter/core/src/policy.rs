@@ -9,6 +9,7 @@ pub mod safety;
 
 use crate::config::{Action, ApplyTo, Mode, PolicyConfig, Role, When};
 use crate::diagnostic::Diagnostic;
+use crate::scan::Match;
 use crate::scan::words::{Lexicon, Words};
 use pii::Pii;
 use prompt_injection::Injection;
@@ -32,8 +33,12 @@ pub enum PolicyKind {
 
 impl PolicyKind {
     /// All of them.
-    pub const ALL: [PolicyKind; 4] =
-        [PolicyKind::PromptInjection, PolicyKind::PiiDetector, PolicyKind::SafetyFilter, PolicyKind::AuditLogger];
+    pub const ALL: [PolicyKind; 4] = [
+        PolicyKind::PromptInjection,
+        PolicyKind::PiiDetector,
+        PolicyKind::SafetyFilter,
+        PolicyKind::AuditLogger,
+    ];
 
     /// The name in the chain and in reason codes.
     pub const fn name(self) -> &'static str {
@@ -58,19 +63,6 @@ pub enum Direction {
     Request,
     /// From the model to the client.
     Response,
-}
-
-/// A place in one text that a policy's detector objects to.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Match {
-    /// Second half of the reason code.
-    pub kind: Cow<'static, str>,
-    /// First byte.
-    pub start: usize,
-    /// Byte after the last.
-    pub end: usize,
-    /// Strength of the evidence from 0 to 1; 1 where the detector only knows yes and no.
-    pub score: f32,
 }
 
 /// A match together with what its policy wants done about it.
@@ -198,7 +190,10 @@ const MAX_LINKS: usize = 32;
 /// The compiled chain.
 pub struct Chain {
     links: Vec<Link>,
-    lexicon: Lexicon,
+    /// Words of both word policies.
+    request_lexicon: Lexicon,
+    /// Words that matter in answers.
+    answer_lexicon: Lexicon,
 }
 
 impl Chain {
@@ -228,17 +223,21 @@ impl Chain {
             Policy::Safety(safety) => Some(&**safety),
             _ => None,
         });
-        let lexicon = Lexicon::build(injection, safety);
-        Chain { links, lexicon }
+        let request_lexicon = prompt_injection::lexicon(injection, safety);
+        let answer_lexicon = prompt_injection::lexicon(None, safety);
+        Chain { links, request_lexicon, answer_lexicon }
     }
 
     /// The links whose conditions hold.
     pub fn active(&self, facts: &impl Facts) -> Active {
         let holds = |when: &When| {
             when.path.as_ref().is_none_or(|prefix| facts.path().starts_with(prefix.as_str()))
-                && (when.model.is_empty() || facts.model().is_some_and(|model| when.model.iter().any(|m| m == model)))
+                && (when.model.is_empty()
+                    || facts.model().is_some_and(|model| when.model.iter().any(|m| m == model)))
                 && when.header.iter().all(|(name, wanted)| {
-                    facts.header(&name.to_ascii_lowercase()).is_some_and(|value| value.eq_ignore_ascii_case(wanted))
+                    facts
+                        .header(&name.to_ascii_lowercase())
+                        .is_some_and(|value| value.eq_ignore_ascii_case(wanted))
                 })
         };
         let bits = self.links.iter().enumerate().filter(|(_, link)| holds(&link.when));
@@ -253,7 +252,8 @@ impl Chain {
 
     /// Whether `a`'s policy stands before `b`'s in the chain.
     pub fn comes_before(&self, a: &Finding, b: &Finding) -> bool {
-        let position = |finding: &Finding| self.links.iter().position(|link| link.policy.kind() == finding.policy);
+        let position =
+            |finding: &Finding| self.links.iter().position(|link| link.policy.kind() == finding.policy);
         position(a) < position(b)
     }
 
@@ -300,12 +300,18 @@ impl Chain {
                 continue;
             }
             if link.policy.reads_words() && !words_are_read {
-                scratch.words.scan(&self.lexicon, text, from);
+                let lexicon = match direction {
+                    Direction::Request => &self.request_lexicon,
+                    Direction::Response => &self.answer_lexicon,
+                };
+                scratch.words.scan(lexicon, text, from);
                 words_are_read = true;
             }
             scratch.matches.clear();
             match &link.policy {
-                Policy::Injection(injection) => scratch.matches.extend(injection.inspect(&scratch.words, text)),
+                Policy::Injection(injection) => {
+                    scratch.matches.extend(injection.inspect(&scratch.words, text))
+                }
                 Policy::Pii(pii) => pii.inspect(text, from, &mut scratch.matches),
                 Policy::Safety(safety) => safety.inspect(&scratch.words, text, from, &mut scratch.matches),
                 Policy::Audit => {}
@@ -350,7 +356,7 @@ impl Chain {
 
     /// Scores of the two scored policies over one text, for evaluation: prompt injection, then safety.
     pub fn scores(&self, text: &str, scratch: &mut Scratch) -> (Option<f32>, Option<f32>) {
-        scratch.words.scan(&self.lexicon, text, 0);
+        scratch.words.scan(&self.request_lexicon, text, 0);
         let (mut injection_score, mut safety_score) = (None, None);
         for link in &self.links {
             match &link.policy {
@@ -390,7 +396,11 @@ fn compile_policy(
             let block = blocks.audit_logger.clone().unwrap_or_default();
             if block.retention_days == 0 {
                 let path = "policy.audit-logger.retention_days";
-                return Err(vec![Diagnostic::error("zero-retention", path, "events must be kept for at least one day")]);
+                return Err(vec![Diagnostic::error(
+                    "zero-retention",
+                    path,
+                    "events must be kept for at least one day",
+                )]);
             }
             Policy::Audit
         }

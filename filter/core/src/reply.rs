@@ -71,20 +71,28 @@ impl Reply {
 
     /// A part that cannot be inspected, where the operator refuses those.
     pub fn unscannable(kind: &str) -> Reply {
-        let message = format!("The request holds a part that cannot be inspected ({kind}), which this gateway refuses.");
+        let message = format!(
+            "The request holds a part that cannot be inspected ({kind}), which this gateway refuses."
+        );
         Reply::error(400, "policy_violation", "unscannable_content", &message)
     }
 
     /// `x-provider` names nothing that is configured.
     pub fn unknown_provider(unknown: &UnknownProvider) -> Reply {
         let known = unknown.known.join(", ");
-        let message = format!("The header `x-provider` names no configured provider or target; known: {known}.");
+        let message =
+            format!("The header `x-provider` names no configured provider or target; known: {known}.");
         Reply::error(400, "invalid_request_error", "unknown_provider", &message)
     }
 
     /// Something inside the gateway failed; the request is refused rather than let through uninspected.
     pub fn gateway_failure() -> Reply {
-        Reply::error(503, "gateway_error", "gateway_failure", "The policy engine failed; the request was not served.")
+        Reply::error(
+            503,
+            "gateway_error",
+            "gateway_failure",
+            "The policy engine failed; the request was not served.",
+        )
     }
 
     /// The upstream's answer could not be inspected and is therefore withheld.
@@ -132,7 +140,9 @@ pub fn stream_blocked(finding: &Finding, message: Option<&str>) -> Vec<u8> {
 /// The last frames of a stream that cannot be inspected any further.
 pub fn stream_failed(why: &str) -> Vec<u8> {
     let message = format!("The upstream's answer could not be inspected ({why}) and was cut.");
-    stream_end(&json!({"error": {"message": message, "type": "gateway_error", "param": null, "code": "gateway_failure"}}))
+    stream_end(
+        &json!({"error": {"message": message, "type": "gateway_error", "param": null, "code": "gateway_failure"}}),
+    )
 }
 
 fn stream_end(error: &serde_json::Value) -> Vec<u8> {

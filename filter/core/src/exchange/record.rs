@@ -53,7 +53,7 @@ pub(super) struct Record {
 
 impl Record {
     /// Counts what was found in one place.
-    pub fn found(&mut self, findings: &[Finding], place: &impl Display) {
+    pub(super) fn found(&mut self, findings: &[Finding], place: &impl Display) {
         let place = place.to_string();
         for finding in findings {
             let verdict = Verdict::of(finding);
@@ -85,20 +85,20 @@ impl Record {
     }
 
     /// The block that is reported, among several.
-    pub fn blocked_by(&mut self, finding: &Finding) {
+    pub(super) fn blocked_by(&mut self, finding: &Finding) {
         self.verdict = Verdict::Block;
         self.reason = Some(finding.reason());
     }
 
     /// Counts what could not be read.
-    pub fn unscanned(&mut self, unscanned: &Unscanned) {
+    pub(super) fn unscanned(&mut self, unscanned: &Unscanned) {
         for (kind, count) in unscanned.kinds().into_iter().filter(|(_, count)| *count > 0) {
             *self.unscanned.entry(kind).or_default() += count;
         }
     }
 
     /// The `x-kt-` headers of the answer, as far as they are known.
-    pub fn headers(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![("x-kt-verdict", self.verdict.name().to_owned())];
         if let Some(reason) = &self.reason {
             headers.push(("x-kt-reason", reason.clone()));

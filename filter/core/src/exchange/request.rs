@@ -228,11 +228,17 @@ impl Exchange {
     /// The targets this request may go to, in order.
     fn choose(&mut self, stream: bool) -> Result<Choice, Reply> {
         let gateway = self.gateway.clone();
-        let chosen = route::choose(&gateway.plan, self.head.header("x-provider"), self.head.model.as_deref(), stream);
+        let chosen =
+            route::choose(&gateway.plan, self.head.header("x-provider"), self.head.model.as_deref(), stream);
         chosen.map_err(|unknown| self.refuse(Reply::unknown_provider(&unknown), Ended::Refused))
     }
 
-    fn dispatch(&mut self, request: &Request, body: &[u8], mut splices: Vec<Splice>) -> Result<Dispatch, Reply> {
+    fn dispatch(
+        &mut self,
+        request: &Request,
+        body: &[u8],
+        mut splices: Vec<Splice>,
+    ) -> Result<Dispatch, Reply> {
         let choice = self.choose(request.stream)?;
         let gateway = self.gateway.clone();
         let first = choice.targets.first().and_then(|index| gateway.plan.targets.get(*index));
@@ -253,13 +259,16 @@ impl Exchange {
         let plan = &self.gateway.plan;
         let client_path = self.head.full_path();
         let first = choice.targets.first().and_then(|index| plan.targets.get(*index));
-        let path = first.map(|target| upstream_path(&target.endpoint.path_prefix, &client_path)).unwrap_or_default();
+        let path =
+            first.map(|target| upstream_path(&target.endpoint.path_prefix, &client_path)).unwrap_or_default();
         let authority = first.map(|target| target.endpoint.authority()).unwrap_or_default();
         if !self.gateway.attempt_role {
             self.record.only_target = first.map(|target| target.id.clone());
         }
-        let keeps_client_key = self.gateway.attempt_role && plan.targets.iter().any(|target| target.key == KeySource::Client);
-        let chooses_cluster = self.gateway.attempt_role || plan.targets.iter().any(Target::has_streaming_twin);
+        let keeps_client_key =
+            self.gateway.attempt_role && plan.targets.iter().any(|target| target.key == KeySource::Client);
+        let chooses_cluster =
+            self.gateway.attempt_role || plan.targets.iter().any(Target::has_streaming_twin);
         let plan = AttemptPlan { clusters: choice.clusters, path: client_path, model };
         Dispatch { body, plan, path, authority, chooses_cluster, keeps_client_key }
     }
@@ -285,8 +294,8 @@ fn model_slot(request: &Request, body: &[u8], model: &str, splices: &[Splice]) -
 /// Where the byte at `place` of the original stands after `splices`, none of which reaches across it.
 fn shifted(place: usize, splices: &[Splice]) -> usize {
     let before = splices.iter().filter(|splice| splice.range.end <= place && splice.range.start < place);
-    let (removed, added) =
-        before.fold((0, 0), |(removed, added), splice| (removed + splice.range.len(), added + splice.with.len()));
+    let (removed, added) = before
+        .fold((0, 0), |(removed, added), splice| (removed + splice.range.len(), added + splice.with.len()));
     place + added - removed
 }
 
@@ -295,7 +304,13 @@ fn first_unscanned(unscanned: &Unscanned) -> Option<&'static str> {
 }
 
 /// Turns what must be replaced in one text into splices of its body.
-pub(super) fn redact(gateway: &Gateway, text: &Text, body: &[u8], findings: &[Finding], splices: &mut Vec<Splice>) {
+pub(super) fn redact(
+    gateway: &Gateway,
+    text: &Text,
+    body: &[u8],
+    findings: &[Finding],
+    splices: &mut Vec<Splice>,
+) {
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     for merged in holdback::merge(findings) {
         let matched = text.value.get(merged.start..merged.end).unwrap_or_default();

@@ -85,7 +85,8 @@ impl Exchange {
             }
         }
         let mode = self.mode(head);
-        let mut start = AnswerStart { mode, set, drop_content_length: mode != AnswerMode::Pass, refuse: None };
+        let mut start =
+            AnswerStart { mode, set, drop_content_length: mode != AnswerMode::Pass, refuse: None };
         if mode == AnswerMode::Pass {
             start.set.extend(self.record.headers());
         } else if !matches!(head.content_encoding.as_str(), "" | "identity") {

@@ -199,7 +199,8 @@ impl Exchange {
             let start = holdback.received();
             let mut findings = Vec::new();
             let chain = &gateway.plan.chain;
-            let progress = holdback.push(chain, self.active, &delta.text.value, &mut self.scratch, &mut findings);
+            let progress =
+                holdback.push(chain, self.active, &delta.text.value, &mut self.scratch, &mut findings);
             let end = holdback.received();
             parts.push(Part { lane, range: start..end, left_to: start });
             self.record.scanned.response_texts += 1;
@@ -260,7 +261,10 @@ impl Exchange {
                 self.record.blocked_by(&finding);
                 self.record.ended = Some(Ended::Blocked);
                 self.record.error_code = "output_blocked";
-                ChunkStep::Replace(reply::stream_blocked(&finding, gateway.plan.chain.message(finding.policy)))
+                ChunkStep::Replace(reply::stream_blocked(
+                    &finding,
+                    gateway.plan.chain.message(finding.policy),
+                ))
             }
             (Stop::Uninspectable(why), false) => {
                 let reply = Reply::uninspectable_answer(why);
@@ -379,7 +383,9 @@ fn write_edited(
     // It could be read when it came in.
     let Ok(event) = delta::read(endpoint, &data) else { return };
     let mut splices: Vec<Splice> = Vec::new();
-    for ((delta, part), (range, leaks)) in event.deltas.iter().zip(&queued.parts).zip(ranges.iter().zip(leaking)) {
+    for ((delta, part), (range, leaks)) in
+        event.deltas.iter().zip(&queued.parts).zip(ranges.iter().zip(leaking))
+    {
         let text = edited(lanes, part, &delta.text.value, range);
         for place in std::iter::once(&delta.text).chain(&delta.copies) {
             place.replace(&text, &mut splices);

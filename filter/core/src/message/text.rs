@@ -74,6 +74,39 @@ pub enum Channel {
     Prompt,
 }
 
+impl Channel {
+    /// Prose for people, as opposed to names and to JSON text.
+    pub fn is_prose(self) -> bool {
+        use Channel::*;
+        matches!(self, Content | Reasoning | ReasoningContent | Refusal | Text)
+    }
+
+    /// Its place below a choice of a stream.
+    fn path(self) -> &'static str {
+        match self {
+            Channel::Content => "delta.content",
+            Channel::Reasoning => "delta.reasoning",
+            Channel::ReasoningContent => "delta.reasoning_content",
+            Channel::ReasoningDetails => "delta.reasoning_details",
+            Channel::Refusal => "delta.refusal",
+            Channel::Transcript => "delta.audio.transcript",
+            Channel::Text => "text",
+            Channel::Name => "delta.name",
+            Channel::ToolName(_) => "delta.tool_calls[].function.name",
+            Channel::ToolCall(_) => "delta.tool_calls[].function.arguments",
+            Channel::FunctionName => "delta.function_call.name",
+            Channel::FunctionCall => "delta.function_call.arguments",
+            Channel::Definition | Channel::Prompt => "",
+        }
+    }
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "choices[{}].{}", self.choice, self.channel.path())
+    }
+}
+
 /// One stream of text: a channel of a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Lane {

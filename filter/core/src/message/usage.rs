@@ -4,9 +4,10 @@
 
 use super::json::Kind;
 use super::reader::{Reader, Result};
+use serde::Serialize;
 
 /// Token counts of one answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Usage {
     /// Input tokens, cached ones included.
     pub prompt: Option<u64>,

@@ -10,10 +10,9 @@ mod rules;
 use crate::config::{Action, Encoding, PromptInjection, Role};
 use crate::diagnostic::Diagnostic;
 use crate::policy::safety::Safety;
+use crate::scan::Match;
 use crate::scan::normalize::{Folding, views};
-use crate::scan::words::rules::{
-    Ends, MAX_PHRASE_WORDS, Match, PHRASE, Phrases, Rules, Walk, preceded,
-};
+use crate::scan::words::rules::{Ends, MAX_PHRASE_WORDS, PHRASE, Phrases, Rules, Walk, preceded};
 use crate::scan::words::{Hit, Lexicon, Side, Words, hashes};
 
 /// Evidence further apart than this many words does not add up: a long document collects harmless coincidences.
@@ -115,8 +114,12 @@ impl Injection {
         let Encoding { decode_base64, normalize_unicode, detect_homoglyphs } = config.encoding;
         let folding =
             Folding { unicode: normalize_unicode, homoglyphs: detect_homoglyphs, passages: decode_base64 };
-        let phrases =
-            phrases(&config.attack_patterns, "policy.prompt-injection.attack_patterns", folding, &mut problems);
+        let phrases = phrases(
+            &config.attack_patterns,
+            "policy.prompt-injection.attack_patterns",
+            folding,
+            &mut problems,
+        );
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -220,7 +223,8 @@ impl Injection {
             let (start, ordinal) = (hit.start as usize, hit.ordinal);
             stretch.add(Evidence { rule: number, kind, weight: rule.weight * factor, start, end, ordinal });
             let inside = hits.get(index..=last).unwrap_or_default();
-            disguised |= rule.weight >= 0.4 && inside.iter().filter(|hit| hit.disguised).count() * 2 >= inside.len();
+            disguised |=
+                rule.weight >= 0.4 && inside.iter().filter(|hit| hit.disguised).count() * 2 >= inside.len();
         }
         if disguised {
             let (start, end, ordinal) = (hit.start as usize, hit.end as usize, hit.ordinal);

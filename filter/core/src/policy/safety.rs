@@ -9,11 +9,12 @@
 mod classes;
 mod rules;
 
-use crate::config::{Action, SafetyFilter, SafetyMode};
+use crate::config::{Action, ApplyTo, SafetyFilter, SafetyMode};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::policy::prompt_injection::{phrase_words, phrases};
+use crate::scan::Match;
 use crate::scan::normalize::Folding;
-use crate::scan::words::rules::{Ends, Match, PHRASE, Phrases, Rules, Walk, contains, preceded};
+use crate::scan::words::rules::{Ends, PHRASE, Phrases, Rules, Walk, contains, preceded};
 use crate::scan::words::{Hit, Side, Words};
 
 /// Kind of a phrase of the operator.
@@ -23,6 +24,7 @@ const CUSTOM_PHRASE: &str = "custom_phrase";
 #[derive(Debug, Clone)]
 pub struct Safety {
     action: Action,
+    apply_to: ApplyTo,
     threshold: f32,
     rules: Rules,
     custom: Vec<String>,
@@ -60,7 +62,10 @@ impl Safety {
             return Err(problems);
         }
         let wanted = |kind: &str| {
-            config.categories.as_ref().is_none_or(|categories| categories.iter().any(|category| category == kind))
+            config
+                .categories
+                .as_ref()
+                .is_none_or(|categories| categories.iter().any(|category| category == kind))
         };
         let threshold = match config.mode {
             SafetyMode::Standard => rules::CLEAR,
@@ -68,6 +73,7 @@ impl Safety {
         };
         Ok(Safety {
             action: config.action,
+            apply_to: config.apply_to,
             threshold,
             rules: Rules::new(Side::Safety, rules::RULES.iter().copied().filter(|rule| wanted(rule.kind))),
             custom: config.block_if.clone(),
@@ -126,6 +132,11 @@ impl Safety {
         }
         // Several sights make it surer, but many weak ones never make a clear one.
         best + (1.0 - best) * (1.0 - doubt) * if best < rules::CLEAR { 0.3 } else { 1.0 }
+    }
+
+    /// Which direction is read.
+    pub fn apply_to(&self) -> ApplyTo {
+        self.apply_to
     }
 
     /// What is done about unsafe text.

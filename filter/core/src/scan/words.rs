@@ -173,7 +173,9 @@ impl Words {
             return;
         }
         let mut inner = Words::new();
-        for view in views::of(text, views::Signs { encoded: self.encoded, spaced: self.has_spaced, announced }) {
+        for view in
+            views::of(text, views::Signs { encoded: self.encoded, spaced: self.has_spaced, announced })
+        {
             let gap = self.hidden.last().map_or(0, |hit| hit.ordinal + 1000);
             let sentence = self.hidden.last().map_or(0, |hit| hit.sentence + 2);
             inner.reset();

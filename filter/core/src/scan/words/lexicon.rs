@@ -55,8 +55,11 @@ impl Lexicon {
             hashed.extend(hashes(list, folding).map(|hash| (hash, side, classes)));
         }
         let size = (hashed.len() * 2).next_power_of_two().max(16);
-        let mut lexicon =
-            Lexicon { filter: Box::new([0; FILTER_WORDS]), slots: vec![(0, Classes::default()); size], folding };
+        let mut lexicon = Lexicon {
+            filter: Box::new([0; FILTER_WORDS]),
+            slots: vec![(0, Classes::default()); size],
+            folding,
+        };
         for (hash, side, classes) in hashed {
             lexicon.add(hash, side, classes);
         }

@@ -4,7 +4,6 @@
 //! (or one phrase) and [`MAX_HELD_BYTES`], and on nothing that came earlier; that is what makes streams exact.
 
 use super::{Hit, Side, Words};
-use std::borrow::Cow;
 
 /// No rule reaches further than this from the start of its first word. It bounds what a stream holds back; evidence that is
 /// spread wider is not found, in whole texts neither.
@@ -15,19 +14,6 @@ pub const PHRASE: u64 = 1 << 63;
 
 /// Phrases of more words could not be held back in a stream.
 pub const MAX_PHRASE_WORDS: usize = 24;
-
-/// Evidence found in a text.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Match {
-    /// Second half of the reason code.
-    pub kind: Cow<'static, str>,
-    /// First byte of the evidence.
-    pub start: usize,
-    /// First byte after it.
-    pub end: usize,
-    /// How sure, from 0 to 1.
-    pub score: f32,
-}
 
 /// A class (or one of several) and how many words after the last one it may stand.
 pub type Step = (u64, u32);
