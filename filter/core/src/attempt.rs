@@ -4,7 +4,6 @@
 //! model. The note travels as filter state, never as a header, and holds no key.
 
 use crate::plugin::Attempt;
-use crate::targets::STREAM_SUFFIX;
 
 /// Where an exchange may go, and what an attempt must know to go there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +39,9 @@ pub struct AttemptEdit {
     /// Value of `content-length` after that.
     pub content_length: Option<usize>,
 }
+
+/// Ends the name of the cluster that serves a target's streams, so no id may end in it.
+pub const STREAM_SUFFIX: &str = "~s";
 
 /// Name of a target's cluster key when the exchange streams and the target has a limit of its own for that.
 pub fn streaming_twin(target: &str) -> String {

@@ -18,9 +18,8 @@ pub use stream::ChunkStep;
 use crate::diagnostic::Diagnostic;
 use crate::event::Ended;
 use crate::message::Endpoint;
-use crate::plan::Plan;
 use crate::plugin::Downstream;
-use crate::policy::{Active, Facts, Scratch};
+use crate::policy::{Active, Chain, Facts, Scratch};
 use crate::reply::Reply;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -29,30 +28,31 @@ use std::rc::Rc;
 use stream::Stream;
 
 /// What all exchanges of one gateway share.
+#[derive(Debug)]
 pub struct Gateway {
-    /// The operator's file, compiled.
-    pub plan: Plan,
-    config_sha256: String,
-    /// Clusters have an attempt role of their own.
-    attempt_role: bool,
+    config: Downstream,
+    chain: Chain,
 }
 
 impl Gateway {
     /// Compiles the downstream role's configuration.
-    pub fn new(plugin: Downstream) -> Result<Gateway, Vec<Diagnostic>> {
-        let automaton = match plugin.pattern_automaton.map(|text| BASE64_STANDARD.decode(text)).transpose() {
-            Ok(automaton) => automaton,
-            Err(_) => {
-                let message = "the automaton of the operator's patterns is not base64";
-                return Err(vec![Diagnostic::error(
-                    "bad-automaton",
-                    "policy.pii-detector.detect_patterns",
-                    message,
-                )]);
-            }
-        };
-        let plan = Plan::compile(plugin.policy_config, automaton.as_deref())?;
-        Ok(Gateway { plan, config_sha256: plugin.config_sha256, attempt_role: plugin.attempt_role })
+    pub fn new(config: Downstream) -> Result<Gateway, Vec<Diagnostic>> {
+        let mut problems = Vec::new();
+        let automaton =
+            config.pattern_automaton.as_ref().map(|text| BASE64_STANDARD.decode(text)).transpose();
+        let automaton = automaton.unwrap_or_else(|_| {
+            let path = "policy.pii-detector.detect_patterns";
+            let message = "the automaton of the operator's patterns is not base64";
+            problems.push(Diagnostic::error("bad-automaton", path, message));
+            None
+        });
+        let chain = Chain::compile(&config.policies, &config.policy, automaton.as_deref(), &mut problems);
+        if problems.is_empty() { Ok(Gateway { config, chain }) } else { Err(problems) }
+    }
+
+    /// The compiled chain.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
     }
 }
 

@@ -7,6 +7,7 @@ mod checks;
 
 use crate::config::{PolicyConfig, Reading};
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::plugin;
 use crate::policy::Chain;
 use crate::targets::{self, Target};
 use std::collections::BTreeMap;
@@ -40,19 +41,11 @@ pub struct Plan {
     pub admin: SocketAddr,
 }
 
-/// The `x-provider` header named nothing that is configured.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown provider; known here: {}", known.join(", "))]
-pub struct UnknownProvider {
-    /// Target ids, then provider ids.
-    pub known: Vec<String>,
-}
-
 /// Reads and compiles a document, and finds the problems of both steps in one go.
 pub fn check(document: &serde_json::Value) -> Result<Plan, Vec<Diagnostic>> {
     let mut reading = Reading::of(document);
     let Some(config) = reading.config.take() else { return Err(reading.problems) };
-    match Plan::compile(config, None) {
+    match Plan::compile(config) {
         Ok(plan) if reading.problems.is_empty() => Ok(plan),
         Ok(_) => Err(reading.problems),
         Err(problems) => {
@@ -69,10 +62,7 @@ pub fn check(document: &serde_json::Value) -> Result<Plan, Vec<Diagnostic>> {
 
 impl Plan {
     /// Validates a configuration. Every problem comes back, not only the first.
-    ///
-    /// `pattern_automaton` is the prebuilt automaton of `pii-detector.detect_patterns`; without one it is built here, where
-    /// the crate can do that.
-    pub fn compile(config: PolicyConfig, pattern_automaton: Option<&[u8]>) -> Result<Plan, Vec<Diagnostic>> {
+    pub fn compile(config: PolicyConfig) -> Result<Plan, Vec<Diagnostic>> {
         let mut problems = Vec::new();
         checks::pack(&config, &mut problems);
         checks::chain(&config, &mut problems);
@@ -80,63 +70,37 @@ impl Plan {
         let addresses = checks::gateway(&config, &mut problems);
         let strategy = strategy(&config, &mut problems);
         let targets = resolve_targets(&config, &mut problems);
-        let chain = Chain::compile(&config, pattern_automaton, &mut problems);
+        let chain = Chain::compile(&config.policies, &config.policy, None, &mut problems);
         match (problems.is_empty(), addresses) {
             (true, Some((listen, admin))) => Ok(Plan { config, chain, targets, strategy, listen, admin }),
             _ => Err(problems),
         }
     }
 
-    /// Positions in `targets` of those that may serve a request, best first.
+    /// What the filter of the listener is configured with.
     ///
-    /// `provider` is the value of `x-provider` and restricts the candidates; a `model` that is a target's id, or the model
-    /// of some, puts those first.
-    pub fn order_for(
-        &self,
-        model: Option<&str>,
-        provider: Option<&str>,
-    ) -> Result<Vec<usize>, UnknownProvider> {
-        let candidates = || self.targets.iter().enumerate();
-        let mut order: Vec<usize> = candidates()
-            .filter(|(_, target)| provider.is_none_or(|name| target.is_named(name)))
-            .map(|(position, _)| position)
-            .collect();
-        if order.is_empty() {
-            let mut known: Vec<String> = self.targets.iter().map(|target| target.id.clone()).collect();
-            for target in &self.targets {
-                if !known.contains(&target.provider) {
-                    known.push(target.provider.clone());
-                }
-            }
-            return Err(UnknownProvider { known });
+    /// `config_sha256` is the hash of the operator's file; `pattern_automaton` the automaton of the operator's patterns, as
+    /// base64.
+    pub fn downstream(&self, config_sha256: &str, pattern_automaton: Option<String>) -> plugin::Downstream {
+        plugin::Downstream {
+            pack: self.config.pack.clone(),
+            config_sha256: config_sha256.to_owned(),
+            policies: self.config.policies.clone(),
+            policy: self.config.policy.clone(),
+            gateway: plugin::Behaviour::from(&self.config.gateway),
+            targets: self.targets.iter().map(Target::plugin).collect(),
+            single: self.strategy == Strategy::Single,
+            attempt_role: self.targets.len() > 1,
+            pattern_automaton,
         }
-        if let Some(model) = model {
-            // Stable, so that targets of the same rank keep the operator's order.
-            order.sort_by_key(|position| match self.targets.get(*position) {
-                Some(target) if target.id == model => 0,
-                Some(target) if target.model.as_deref() == Some(model) => 1,
-                _ => 2,
-            });
-        }
-        if self.strategy == Strategy::Single {
-            order.truncate(1);
-        }
-        Ok(order)
-    }
-
-    /// One entry per attempt: every target of `order` as often as its `retry` allows.
-    pub fn attempts_for(&self, order: &[usize]) -> Vec<usize> {
-        let attempts =
-            |position: &usize| self.targets.get(*position).map_or(0, |t| t.retry.max_attempts as usize);
-        order.iter().flat_map(|position| std::iter::repeat_n(*position, attempts(position))).collect()
     }
 
     /// Attempts of a request that every target fails.
     pub fn most_attempts(&self) -> usize {
-        let all: Vec<usize> = (0..self.targets.len()).collect();
+        let attempts = self.targets.iter().map(|target| target.retry.max_attempts as usize);
         match self.strategy {
-            Strategy::Fallback => self.attempts_for(&all).len(),
-            Strategy::Single => all.iter().map(|one| self.attempts_for(&[*one]).len()).max().unwrap_or(0),
+            Strategy::Fallback => attempts.sum(),
+            Strategy::Single => attempts.max().unwrap_or(0),
         }
     }
 }
@@ -279,26 +243,5 @@ mod tests {
         assert_eq!(strategy(Some("ordered")), Ok(Strategy::Fallback));
         assert_eq!(strategy(Some("fallbak")), Err("did you mean `fallback`?".into()));
         assert_eq!(strategy(Some("router")), Err("use `fallback`".into()));
-    }
-
-    #[test]
-    fn the_order_follows_model_and_provider() {
-        let plan = super::check(&document()).unwrap();
-        let order = |model, provider| plan.order_for(model, provider).map_err(|error| error.known.join(" "));
-        assert_eq!(order(None, None), Ok(vec![0, 1, 2]));
-        assert_eq!(order(Some("m/2"), None), Ok(vec![1, 0, 2]));
-        assert_eq!(order(Some("m/1"), None), Ok(vec![0, 2, 1]));
-        assert_eq!(order(Some("c"), None), Ok(vec![2, 0, 1]));
-        assert_eq!(order(None, Some("openai")), Ok(vec![1, 2]));
-        assert_eq!(order(Some("m/1"), Some("openai")), Ok(vec![2, 1]));
-        assert_eq!(order(None, Some("together-ai")), Ok(vec![0]));
-        assert_eq!(order(None, Some("nobody")), Err("a b c together openai".into()));
-    }
-
-    #[test]
-    fn every_target_is_tried_as_often_as_it_says() {
-        let plan = super::check(&document()).unwrap();
-        assert_eq!(plan.attempts_for(&[1, 0]), [1, 0, 0]);
-        assert_eq!(plan.most_attempts(), 4);
     }
 }

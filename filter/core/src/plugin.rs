@@ -1,13 +1,15 @@
 //! What the filter is configured with inside Envoy: the JSON text of a `StringValue`.
 //!
-//! The join between `kt-control render`, which writes it, and the filter, which reads it. Holds names of keys, never keys.
+//! The join between `kt-control render`, which writes it, and the filter, which reads it. It carries the plan, not the
+//! operator's file: everything is resolved and validated, so the module needs no code for that, and every kilobyte of code
+//! costs Envoy about a millisecond at start. Holds no key and not even the name of one.
 
-use crate::config::PolicyConfig;
+use crate::config::{AuditLogger, Gateway, Pack, Policies, PolicyBlocks};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of one wasm plugin instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "role", rename_all = "lowercase", deny_unknown_fields)]
+#[serde(rename_all = "snake_case")]
 pub enum PluginConfig {
     /// The HTTP filter of the listener: runs the chain, decides the targets.
     Downstream(Box<Downstream>),
@@ -19,19 +21,105 @@ pub enum PluginConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Downstream {
-    /// The operator's file.
-    pub policy_config: PolicyConfig,
+    /// Names the configuration in events.
+    pub pack: Pack,
     /// SHA-256 of the operator's file, in hex; stands in every event.
     #[serde(default)]
     pub config_sha256: String,
-    /// Automaton of the operator's own patterns, built by `kt-control` and encoded as base64. Building it here would put
-    /// the regular-expression compiler into the module, which costs Envoy a quarter of a second at start.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub pattern_automaton: Option<String>,
+    /// The chain of policies.
+    pub policies: Policies,
+    /// Their settings.
+    #[serde(default)]
+    pub policy: PolicyBlocks,
+    /// How failures and refusals look.
+    #[serde(default)]
+    pub gateway: Behaviour,
+    /// The upstreams, in order of preference.
+    #[serde(default)]
+    pub targets: Vec<Target>,
+    /// Only the first target that may serve a request is tried.
+    #[serde(default)]
+    pub single: bool,
     /// Every target has a cluster of its own and an attempt role in it. `false`: there is one target, and the downstream
     /// role does what the attempt role would do.
     #[serde(default)]
     pub attempt_role: bool,
+    /// Automaton of the operator's own patterns, built by `kt-control` and encoded as base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern_automaton: Option<String>,
+}
+
+impl Downstream {
+    /// The audit logger's settings.
+    pub(crate) fn audit(&self) -> AuditLogger {
+        self.policy.audit_logger.clone().unwrap_or_default()
+    }
+}
+
+/// The part of `gateway` that the filter acts on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Behaviour {
+    /// What an internal failure means for the request at hand.
+    pub on_error: crate::config::OnError,
+    /// What a part that cannot be inspected means for the request.
+    pub unscannable: crate::config::Unscannable,
+    /// Status of a refusal.
+    pub block_status: u16,
+    /// Paths that are forwarded without inspection.
+    pub passthrough_paths: Vec<String>,
+}
+
+impl Default for Behaviour {
+    fn default() -> Self {
+        Behaviour::from(&Gateway::default())
+    }
+}
+
+impl From<&Gateway> for Behaviour {
+    fn from(gateway: &Gateway) -> Behaviour {
+        Behaviour {
+            on_error: gateway.on_error,
+            unscannable: gateway.unscannable,
+            block_status: gateway.block_status,
+            passthrough_paths: gateway.passthrough_paths.clone(),
+        }
+    }
+}
+
+/// One upstream, as far as the filter has to know it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Its id.
+    pub id: String,
+    /// Canonical id of its provider.
+    pub provider: String,
+    /// Other spellings of the provider that `x-provider` may use.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub provider_aliases: Vec<String>,
+    /// Model asked of it; `None`: the client's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Value of `:authority`.
+    pub authority: String,
+    /// Path of the API's root, such as `/v1` or `/openai/v1`; takes the place of the client's `/v1`.
+    pub path_prefix: String,
+    /// Attempts in a row, the first included.
+    pub max_attempts: u32,
+    /// Streams have a cluster of their own.
+    #[serde(default)]
+    pub streaming_twin: bool,
+    /// The caller's own `authorization` passes through.
+    #[serde(default)]
+    pub client_key: bool,
+}
+
+impl Target {
+    /// Whether `name` is this target's id or its provider's, in any known spelling.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.id == name || self.provider == name || self.provider_aliases.iter().any(|alias| alias == name)
+    }
 }
 
 /// The role of a target's cluster.
@@ -45,9 +133,21 @@ pub struct Attempt {
     pub model: Option<String>,
     /// Value of `:authority`.
     pub authority: String,
-    /// Path of the API's root, such as `/v1` or `/openai/v1`; takes the place of the client's `/v1`.
+    /// Path of the API's root; takes the place of the client's `/v1`.
     pub path_prefix: String,
     /// The caller's own `authorization` passes through.
     #[serde(default)]
     pub client_key: bool,
+}
+
+impl From<&Target> for Attempt {
+    fn from(target: &Target) -> Attempt {
+        Attempt {
+            target: target.id.clone(),
+            model: target.model.clone(),
+            authority: target.authority.clone(),
+            path_prefix: target.path_prefix.clone(),
+            client_key: target.client_key,
+        }
+    }
 }

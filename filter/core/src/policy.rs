@@ -7,7 +7,7 @@ pub mod pii;
 pub mod prompt_injection;
 pub mod safety;
 
-use crate::config::{Action, ApplyTo, Mode, PolicyConfig, Role, When};
+use crate::config::{Action, ApplyTo, Mode, Policies, PolicyBlocks, Role, When};
 use crate::diagnostic::Diagnostic;
 use crate::scan::Match;
 use crate::scan::words::{Lexicon, Words};
@@ -200,14 +200,15 @@ impl Chain {
     /// Compiles every policy of the chain and adds what is wrong with their blocks to `problems`; the chain is of use only
     /// if there are none. Names that are no policy are the plan's to report.
     pub(crate) fn compile(
-        config: &PolicyConfig,
+        policies: &Policies,
+        blocks: &PolicyBlocks,
         pattern_automaton: Option<&[u8]>,
         problems: &mut Vec<Diagnostic>,
     ) -> Chain {
         let mut links: Vec<Link> = Vec::new();
-        for entry in config.policies.chain.iter().take(MAX_LINKS) {
+        for entry in policies.chain.iter().take(MAX_LINKS) {
             let Some(kind) = PolicyKind::from_name(&entry.name) else { continue };
-            match compile_policy(kind, config, pattern_automaton) {
+            match compile_policy(kind, blocks, pattern_automaton) {
                 Ok(policy) => {
                     let (when, mode) = (entry.options.when.clone(), entry.options.mode);
                     links.push(Link { policy, when, mode });
@@ -375,10 +376,9 @@ impl Chain {
 
 fn compile_policy(
     kind: PolicyKind,
-    config: &PolicyConfig,
+    blocks: &PolicyBlocks,
     pattern_automaton: Option<&[u8]>,
 ) -> Result<Policy, Vec<Diagnostic>> {
-    let blocks = &config.policy;
     Ok(match kind {
         PolicyKind::PromptInjection => {
             let block = blocks.prompt_injection.clone().unwrap_or_default();

@@ -5,7 +5,7 @@
 
 use crate::message::BodyError;
 use crate::message::BodyErrorKind;
-use crate::plan::{Plan, UnknownProvider};
+use crate::plugin::Target;
 use crate::policy::{Direction, Finding};
 use crate::sse::encode;
 use serde_json::json;
@@ -78,8 +78,14 @@ impl Reply {
     }
 
     /// `x-provider` names nothing that is configured.
-    pub fn unknown_provider(unknown: &UnknownProvider) -> Reply {
-        let known = unknown.known.join(", ");
+    pub fn unknown_provider(targets: &[Target]) -> Reply {
+        let mut known: Vec<&str> = Vec::new();
+        for name in targets.iter().flat_map(|target| [target.provider.as_str(), target.id.as_str()]) {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
+        let known = known.join(", ");
         let message =
             format!("The header `x-provider` names no configured provider or target; known: {known}.");
         Reply::error(400, "invalid_request_error", "unknown_provider", &message)
@@ -108,9 +114,8 @@ impl Reply {
     }
 
     /// `GET /v1/models`, or one of them where `id` is given. Together's SDKs want a bare array, all others an object.
-    pub fn models(plan: &Plan, id: Option<&str>, user_agent: &str) -> Reply {
-        let list: Vec<serde_json::Value> = plan
-            .targets
+    pub fn models(targets: &[Target], id: Option<&str>, user_agent: &str) -> Reply {
+        let list: Vec<serde_json::Value> = targets
             .iter()
             .map(|target| {
                 let id = target.model.as_deref().unwrap_or(&target.id);

@@ -7,8 +7,10 @@ mod url;
 
 pub use url::Endpoint;
 
+use crate::attempt::STREAM_SUFFIX;
 use crate::config;
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::plugin;
 use std::time::Duration;
 
 /// A provider whose address and key variable are known.
@@ -43,9 +45,6 @@ const KNOWN: &[Known] = &[
 
 /// The provider id of any other host that speaks OpenAI's API.
 const COMPATIBLE: &str = "openai-compatible";
-
-/// Ends the name of the cluster that serves a target's streams, so no id may end in it.
-pub const STREAM_SUFFIX: &str = "~s";
 
 /// Length to which an id stays readable in a header and in the name of a metric.
 const MAX_ID_BYTES: usize = 64;
@@ -106,9 +105,20 @@ impl Target {
         self.stream_timeout != self.timeout
     }
 
-    /// Whether `name` is this target's id or its provider's, in any known spelling.
-    pub fn is_named(&self, name: &str) -> bool {
-        self.id == name || canonical(name).is_some_and(|provider| provider == self.provider)
+    /// What the filter has to know of it.
+    pub fn plugin(&self) -> plugin::Target {
+        let aliases = known(&self.provider).map_or(&[][..], |known| known.names.get(1..).unwrap_or_default());
+        plugin::Target {
+            id: self.id.clone(),
+            provider: self.provider.clone(),
+            provider_aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
+            model: self.model.clone(),
+            authority: self.endpoint.authority(),
+            path_prefix: self.endpoint.path_prefix.clone(),
+            max_attempts: self.retry.max_attempts,
+            streaming_twin: self.has_streaming_twin(),
+            client_key: self.key == KeySource::Client,
+        }
     }
 }
 

@@ -116,16 +116,15 @@ impl Record {
 /// The event's line; `None` if the chain does not ask for it.
 pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
     let record = &exchange.record;
-    let config = &exchange.gateway.plan.config;
+    let config = &exchange.gateway.config;
     let ended = match record.ended {
         Some(ended) => ended,
         None if timing.client_gone => Ended::ClientDisconnected,
         None if timing.upstream_failed => Ended::UpstreamError,
         None => Ended::Completed,
     };
-    let audit = config.policy.audit_logger.clone().unwrap_or_default();
     let unremarkable = ended == Ended::Completed && record.findings.is_empty() && timing.status < 400;
-    if !record.audits || (audit.log_all_access == Some(false) && unremarkable) {
+    if !record.audits || (config.audit().log_all_access == Some(false) && unremarkable) {
         return None;
     }
     let event = Event {
@@ -134,7 +133,7 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
         pack: &config.pack.name,
         pack_version: &config.pack.version,
         pack_enabled: config.pack.enabled,
-        config_sha256: &exchange.gateway.config_sha256,
+        config_sha256: &config.config_sha256,
         endpoint: if record.endpoint.is_empty() { "none" } else { record.endpoint },
         stream: record.stream,
         model_requested: exchange.head.model_requested(),

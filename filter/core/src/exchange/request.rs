@@ -12,7 +12,6 @@ use crate::message::text::Text;
 use crate::message::{Endpoint, Unscanned};
 use crate::policy::{Active, Direction, Facts, Finding};
 use crate::reply::Reply;
-use crate::targets::{KeySource, Target};
 use std::ops::Range;
 
 /// The request's headers.
@@ -108,7 +107,7 @@ impl Exchange {
             self.record.endpoint = "models";
             let id = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty());
             let agent = self.head.header("user-agent").unwrap_or_default();
-            let reply = Reply::models(&self.gateway.plan, id, agent);
+            let reply = Reply::models(&self.gateway.config.targets, id, agent);
             self.record.error_code = reply.code;
             return Admission::Reply(reply);
         }
@@ -136,9 +135,9 @@ impl Exchange {
         self.record.stream = request.stream;
         self.head.model = request.model.as_ref().map(|model| model.name.clone().into_owned());
         self.active = self.active();
-        self.record.audits = self.gateway.plan.chain.audits(self.active);
+        self.record.audits = self.gateway.chain.audits(self.active);
         let mut splices = Vec::new();
-        if self.gateway.plan.chain.reads(self.active, Direction::Request) {
+        if self.gateway.chain.reads(self.active, Direction::Request) {
             self.inspect(&request, body, &mut splices)?;
         }
         self.record.unscanned(&request.unscanned);
@@ -147,16 +146,16 @@ impl Exchange {
 
     /// A path that is not inspected: forwarded where the operator says so, refused otherwise.
     fn pass(&mut self) -> Admission {
-        let listed = &self.gateway.plan.config.gateway.passthrough_paths;
+        let listed = &self.gateway.config.gateway.passthrough_paths;
         if !listed.iter().any(|prefix| self.head.path.starts_with(prefix.as_str())) {
             self.active = self.active();
-            self.record.audits = self.gateway.plan.chain.audits(self.active);
+            self.record.audits = self.gateway.chain.audits(self.active);
             return Admission::Reply(self.refuse(Reply::unknown_path(), Ended::Refused));
         }
         self.record.endpoint = "passthrough";
         self.passthrough = true;
         self.active = self.active();
-        self.record.audits = self.gateway.plan.chain.audits(self.active);
+        self.record.audits = self.gateway.chain.audits(self.active);
         match self.choose(false) {
             Ok(choice) => Admission::Pass(self.address(None, None, choice)),
             Err(reply) => Admission::Reply(reply),
@@ -164,9 +163,9 @@ impl Exchange {
     }
 
     fn active(&self) -> Active {
-        match self.gateway.plan.config.pack.enabled {
-            true => self.gateway.plan.chain.active(&self.head),
-            false => self.gateway.plan.chain.only_audit(),
+        match self.gateway.config.pack.enabled {
+            true => self.gateway.chain.active(&self.head),
+            false => self.gateway.chain.only_audit(),
         }
     }
 
@@ -174,7 +173,7 @@ impl Exchange {
         if request.token_prompt {
             return Err(self.refuse(Reply::token_prompt(), Ended::Refused));
         }
-        let config = &self.gateway.plan.config.gateway;
+        let config = &self.gateway.config.gateway;
         if let (Unscannable::Block, Some(kind)) = (config.unscannable, first_unscanned(&request.unscanned)) {
             self.record.unscanned(&request.unscanned);
             return Err(self.refuse(Reply::unscannable(kind), Ended::Blocked));
@@ -184,7 +183,7 @@ impl Exchange {
         let mut blocking: Option<Finding> = None;
         for text in &request.texts {
             findings.clear();
-            let chain = &gateway.plan.chain;
+            let chain = &gateway.chain;
             chain.inspect(
                 self.active,
                 Direction::Request,
@@ -203,7 +202,7 @@ impl Exchange {
             redact(&gateway, text, body, &findings, splices);
             // The block of the earliest policy of the chain is reported, whatever the order of the texts.
             for finding in findings.drain(..).filter(Finding::blocks) {
-                let earlier = |known: &Finding| gateway.plan.chain.comes_before(&finding, known);
+                let earlier = |known: &Finding| gateway.chain.comes_before(&finding, known);
                 if blocking.as_ref().is_none_or(earlier) {
                     blocking = Some(finding);
                 }
@@ -217,8 +216,8 @@ impl Exchange {
 
     pub(super) fn block(&mut self, direction: Direction, finding: &Finding) -> Reply {
         let gateway = self.gateway.clone();
-        let status = gateway.plan.config.gateway.block_status;
-        let reply = Reply::blocked(status, direction, finding, gateway.plan.chain.message(finding.policy));
+        let status = gateway.config.gateway.block_status;
+        let reply = Reply::blocked(status, direction, finding, gateway.chain.message(finding.policy));
         self.record.blocked_by(finding);
         let mut reply = self.refuse(reply, Ended::Blocked);
         reply.headers.extend(self.record.headers());
@@ -228,9 +227,13 @@ impl Exchange {
     /// The targets this request may go to, in order.
     fn choose(&mut self, stream: bool) -> Result<Choice, Reply> {
         let gateway = self.gateway.clone();
-        let chosen =
-            route::choose(&gateway.plan, self.head.header("x-provider"), self.head.model.as_deref(), stream);
-        chosen.map_err(|unknown| self.refuse(Reply::unknown_provider(&unknown), Ended::Refused))
+        let chosen = route::choose(
+            &gateway.config,
+            self.head.header("x-provider"),
+            self.head.model.as_deref(),
+            stream,
+        );
+        chosen.map_err(|_| self.refuse(Reply::unknown_provider(&gateway.config.targets), Ended::Refused))
     }
 
     fn dispatch(
@@ -241,7 +244,7 @@ impl Exchange {
     ) -> Result<Dispatch, Reply> {
         let choice = self.choose(request.stream)?;
         let gateway = self.gateway.clone();
-        let first = choice.targets.first().and_then(|index| gateway.plan.targets.get(*index));
+        let first = choice.targets.first().and_then(|index| gateway.config.targets.get(*index));
         let wanted = first.and_then(|target| target.model.as_deref());
         let asked = request.model.as_ref().map(|model| &*model.name);
         if let Some(wanted) = wanted.filter(|wanted| asked != Some(wanted)) {
@@ -256,19 +259,17 @@ impl Exchange {
     }
 
     fn address(&mut self, body: Option<Vec<u8>>, model: Option<ModelSlot>, choice: Choice) -> Dispatch {
-        let plan = &self.gateway.plan;
+        let config = &self.gateway.config;
         let client_path = self.head.full_path();
-        let first = choice.targets.first().and_then(|index| plan.targets.get(*index));
-        let path =
-            first.map(|target| upstream_path(&target.endpoint.path_prefix, &client_path)).unwrap_or_default();
-        let authority = first.map(|target| target.endpoint.authority()).unwrap_or_default();
-        if !self.gateway.attempt_role {
+        let first = choice.targets.first().and_then(|index| config.targets.get(*index));
+        let path = first.map(|target| upstream_path(&target.path_prefix, &client_path)).unwrap_or_default();
+        let authority = first.map(|target| target.authority.clone()).unwrap_or_default();
+        if !config.attempt_role {
             self.record.only_target = first.map(|target| target.id.clone());
         }
-        let keeps_client_key =
-            self.gateway.attempt_role && plan.targets.iter().any(|target| target.key == KeySource::Client);
+        let keeps_client_key = config.attempt_role && config.targets.iter().any(|target| target.client_key);
         let chooses_cluster =
-            self.gateway.attempt_role || plan.targets.iter().any(Target::has_streaming_twin);
+            config.attempt_role || config.targets.iter().any(|target| target.streaming_twin);
         let plan = AttemptPlan { clusters: choice.clusters, path: client_path, model };
         Dispatch { body, plan, path, authority, chooses_cluster, keeps_client_key }
     }
@@ -315,7 +316,7 @@ pub(super) fn redact(
     for merged in holdback::merge(findings) {
         let matched = text.value.get(merged.start..merged.end).unwrap_or_default();
         let mut marker = String::new();
-        gateway.plan.chain.marker(merged.finding, matched, &mut marker);
+        gateway.chain.marker(merged.finding, matched, &mut marker);
         edits.push((merged.start..merged.end, marker));
     }
     if !edits.is_empty() {

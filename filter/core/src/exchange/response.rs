@@ -102,7 +102,7 @@ impl Exchange {
     }
 
     fn mode(&self, head: &AnswerHead) -> AnswerMode {
-        let reads = self.gateway.plan.chain.reads(self.active, Direction::Response);
+        let reads = self.gateway.chain.reads(self.active, Direction::Response);
         // An upstream's own error passes unchanged.
         let answers = (200..300).contains(&head.status) && !head.ends;
         if !reads || !answers || self.passthrough || self.endpoint.is_none() || self.record.ended.is_some() {
@@ -138,7 +138,7 @@ impl Exchange {
         let mut blocking: Option<Finding> = None;
         for text in &answer.texts {
             findings.clear();
-            let chain = &gateway.plan.chain;
+            let chain = &gateway.chain;
             chain.inspect(
                 self.active,
                 Direction::Response,
@@ -165,7 +165,7 @@ impl Exchange {
                 }
             }
             for finding in findings.drain(..).filter(Finding::blocks) {
-                if blocking.as_ref().is_none_or(|known| gateway.plan.chain.comes_before(&finding, known)) {
+                if blocking.as_ref().is_none_or(|known| gateway.chain.comes_before(&finding, known)) {
                     blocking = Some(finding);
                 }
             }
@@ -179,7 +179,7 @@ impl Exchange {
 
     /// An answer that cannot be read: withheld, unless the operator lets failures pass.
     pub(super) fn uninspectable(&mut self, why: &str) -> Option<Reply> {
-        match self.gateway.plan.config.gateway.on_error {
+        match self.gateway.config.gateway.on_error {
             OnError::Block => Some(self.refuse(Reply::uninspectable_answer(why), Ended::GatewayFailure)),
             OnError::Allow => {
                 self.record.error_code = "uninspected_answer";

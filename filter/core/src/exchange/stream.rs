@@ -177,7 +177,7 @@ impl Exchange {
         }
         let event = match delta::read(stream.endpoint, &data) {
             Ok(event) => event,
-            Err(_) if gateway.plan.config.gateway.on_error == OnError::Allow => {
+            Err(_) if gateway.config.gateway.on_error == OnError::Allow => {
                 drop(data);
                 self.record.error_code = "uninspected_event";
                 stream.queue.push_back(Queued::barrier(frame));
@@ -198,7 +198,7 @@ impl Exchange {
             let Some((_, holdback)) = stream.lanes.get_mut(lane) else { continue };
             let start = holdback.received();
             let mut findings = Vec::new();
-            let chain = &gateway.plan.chain;
+            let chain = &gateway.chain;
             let progress =
                 holdback.push(chain, self.active, &delta.text.value, &mut self.scratch, &mut findings);
             let end = holdback.received();
@@ -261,10 +261,7 @@ impl Exchange {
                 self.record.blocked_by(&finding);
                 self.record.ended = Some(Ended::Blocked);
                 self.record.error_code = "output_blocked";
-                ChunkStep::Replace(reply::stream_blocked(
-                    &finding,
-                    gateway.plan.chain.message(finding.policy),
-                ))
+                ChunkStep::Replace(reply::stream_blocked(&finding, gateway.chain.message(finding.policy)))
             }
             (Stop::Uninspectable(why), false) => {
                 let reply = Reply::uninspectable_answer(why);
@@ -286,7 +283,7 @@ fn finish(
     scratch: &mut Scratch,
     findings: &mut Vec<Finding>,
 ) -> Progress {
-    holdback.finish(&gateway.plan.chain, active, scratch, findings)
+    holdback.finish(&gateway.chain, active, scratch, findings)
 }
 
 impl Queued {
