@@ -345,7 +345,12 @@ pub struct AuditLogger {
 
 impl Default for AuditLogger {
     fn default() -> Self {
-        AuditLogger { retention_days: 365, immutable: true, log_all_access: None, capture: Capture::MetadataOnly }
+        AuditLogger {
+            retention_days: 365,
+            immutable: true,
+            log_all_access: None,
+            capture: Capture::MetadataOnly,
+        }
     }
 }
 

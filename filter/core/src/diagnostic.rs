@@ -90,7 +90,8 @@ fn edit_distance(a: &str, b: &str) -> usize {
         let mut row = vec![i + 1];
         for (j, to) in b.iter().enumerate() {
             let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX - 1);
-            let mut cost = (at(&above, j) + usize::from(from != to)).min(at(&above, j + 1) + 1).min(at(&row, j) + 1);
+            let mut cost =
+                (at(&above, j) + usize::from(from != to)).min(at(&above, j + 1) + 1).min(at(&row, j) + 1);
             let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(to) && b.get(j - 1) == Some(from);
             if swapped {
                 cost = cost.min(at(&before, j - 1) + 1);

@@ -1,0 +1,1 @@
+//! Looks words and phrases up in a lexicon.
