@@ -1,8 +1,12 @@
 //! Many patterns over one text, in as few passes as possible.
 //!
-//! Finds; does not judge. Offsets are bytes of the original text, whatever was undone to read it.
+//! Finds; does not judge, and knows nothing of policies, JSON or streams. Offsets are bytes of the original text, whatever
+//! was undone to read it. Invariant: a scanner that offers `open_from` finds the same however its text was cut into pieces.
 
+pub mod identifiers;
 pub mod normalize;
+pub mod patterns;
+pub(crate) mod simd;
 pub mod words;
 
 use std::borrow::Cow;

@@ -1,0 +1,422 @@
+//! Finds personal data and secrets that have a form of their own.
+//!
+//! Finds no names, no passwords, nothing that takes understanding; decides nothing about what is found. One pass: a
+//! prefilter skips to the places where something may begin, a recogniser for each kind verifies there.
+//!
+//! Invariant (the streaming law): what is found at a place depends only on the text from [`LOOKBEHIND`] bytes before it to
+//! [`MAX_HELD_BYTES`] after it, and on where the match before it ended. So a text that comes in pieces, cut anywhere, gives
+//! the same matches as the whole.
+
+pub(crate) mod anchor;
+pub(crate) mod cursor;
+mod email;
+mod iban;
+mod network;
+mod number;
+mod phone;
+mod secret;
+mod wallet;
+
+use super::simd;
+use cursor::{Cursor, Open, Verdict};
+
+/// A kind of identifier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Identifier {
+    /// An e-mail address.
+    Email,
+    /// A telephone number, international or with separators.
+    Phone,
+    /// A US social security number.
+    UsSsn,
+    /// A payment card number with a known issuer and the right check digit.
+    CreditCard,
+    /// An international bank account number with the right check digits.
+    Iban,
+    /// An IPv4 or IPv6 address.
+    Ip,
+    /// The hardware address of a network card.
+    Mac,
+    /// A Bitcoin or Ethereum address.
+    Crypto,
+    /// A US individual taxpayer number.
+    UsItin,
+    /// A token, a key, a credential.
+    Secret,
+}
+
+impl Identifier {
+    /// Every kind.
+    pub const ALL: &'static [Identifier] = &[
+        Identifier::Email,
+        Identifier::Phone,
+        Identifier::UsSsn,
+        Identifier::CreditCard,
+        Identifier::Iban,
+        Identifier::Ip,
+        Identifier::Mac,
+        Identifier::Crypto,
+        Identifier::UsItin,
+        Identifier::Secret,
+    ];
+
+    /// The name in configuration and reason codes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Identifier::Email => "email",
+            Identifier::Phone => "phone",
+            Identifier::UsSsn => "us_ssn",
+            Identifier::CreditCard => "credit_card",
+            Identifier::Iban => "iban",
+            Identifier::Ip => "ip",
+            Identifier::Mac => "mac",
+            Identifier::Crypto => "crypto",
+            Identifier::UsItin => "us_itin",
+            Identifier::Secret => "secret",
+        }
+    }
+
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Identifier::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+
+    /// The name in a marker of redaction.
+    pub fn marker_name(self) -> &'static str {
+        match self {
+            Identifier::Email => "EMAIL",
+            Identifier::Phone => "PHONE",
+            Identifier::UsSsn => "SSN",
+            Identifier::CreditCard => "CARD",
+            Identifier::Iban => "IBAN",
+            Identifier::Ip => "IP",
+            Identifier::Mac => "MAC",
+            Identifier::Crypto => "CRYPTO",
+            Identifier::UsItin => "ITIN",
+            Identifier::Secret => "SECRET",
+        }
+    }
+}
+
+/// A set of kinds.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Identifiers(u16);
+
+impl Identifiers {
+    /// No kind.
+    pub fn none() -> Self {
+        Identifiers(0)
+    }
+
+    /// Every kind.
+    pub fn all() -> Self {
+        Identifier::ALL.iter().fold(Identifiers::none(), |set, kind| set.with(*kind))
+    }
+
+    /// The set and `kind`.
+    pub fn with(self, kind: Identifier) -> Self {
+        Identifiers(self.0 | 1 << kind as u16)
+    }
+
+    /// The set but `kind`.
+    pub fn without(self, kind: Identifier) -> Self {
+        Identifiers(self.0 & !(1 << kind as u16))
+    }
+
+    /// `kind` is in the set.
+    pub fn contains(self, kind: Identifier) -> bool {
+        self.0 & 1 << kind as u16 != 0
+    }
+
+    /// Nothing is in the set.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A find: `text[start..end]`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hit {
+    /// What was found.
+    pub kind: Identifier,
+    /// Its first byte.
+    pub start: usize,
+    /// The byte after its last.
+    pub end: usize,
+}
+
+/// Text before a candidate that its verification may read. Whoever scans a stream keeps this much of what was released.
+pub const LOOKBEHIND: usize = 64;
+
+/// The most text that can wait for more. Reached only by private keys (7 KB) and JSON web tokens (6 KB); otherwise a local
+/// part (64 bytes) with a domain (255), a token (266), an account number (43) or a telephone number (40) is the longest.
+/// Longer e-mail local parts are no match; longer domains, tokens and keys are matched up to the bound.
+pub const MAX_HELD_BYTES: usize = secret::LONGEST;
+
+/// Who issued a secret: `openai`, `github`, `jwt`, `private_key`, …; `matched` is the text of a [`Hit`] of that kind.
+pub fn issuer(matched: &str) -> &'static str {
+    secret::issuer_of(matched)
+}
+
+/// Hits in `text[from..]`, in order, not overlapping. May look back at text before `from` (at most [`LOOKBEHIND`] bytes
+/// before a candidate), never matches into it.
+pub fn scan(set: Identifiers, text: &str, from: usize, hits: &mut Vec<Hit>) {
+    let mut floor = from;
+    while let Step::Hit(hit) = next(set, text, floor, false) {
+        floor = hit.end;
+        hits.push(hit);
+    }
+}
+
+/// Earliest byte at or after `from` that may still become part of (or change) a match once more text follows; `text.len()`
+/// if none.
+pub fn open_from(set: Identifiers, text: &str, from: usize) -> usize {
+    let mut floor = from;
+    loop {
+        match next(set, text, floor, true) {
+            Step::Hit(hit) => floor = hit.end,
+            Step::Open(at) => return at,
+        }
+    }
+}
+
+/// What comes first in a text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// A match that no further text can change.
+    Hit(Hit),
+    /// No match begins before this byte; from it on, more text may make one. The length of the text: it is done.
+    Open(usize),
+}
+
+/// The first thing in `text[from..]`; `more`: the text may go on.
+pub fn next(set: Identifiers, text: &str, from: usize, more: bool) -> Step {
+    let scanner = Scanner { set, text: Cursor::new(text, more), floor: from };
+    match scanner.first() {
+        Ok(Some(hit)) => Step::Hit(hit),
+        Ok(None) if more => Step::Open(scanner.open_tail()),
+        Ok(None) => Step::Open(text.len()),
+        Err(at) => Step::Open(at),
+    }
+}
+
+/// One search, from `floor` on.
+struct Scanner<'a> {
+    set: Identifiers,
+    text: Cursor<'a>,
+    floor: usize,
+}
+
+/// A match, or nothing; or the place from where on more text is needed.
+type Found = Result<Option<Hit>, usize>;
+
+impl Scanner<'_> {
+    fn first(&self) -> Found {
+        let wanted = anchor::wanted(self.set);
+        let beyond = self.text.more().then_some(u8::MAX);
+        let bytes = self.text.bytes();
+        let mut at = self.floor;
+        // A block reads one byte back.
+        if at == 0 {
+            if let found @ (Ok(Some(_)) | Err(_)) =
+                self.candidate(0, simd::classes_at(&anchor::TABLES, bytes, 0, beyond) & wanted)
+            {
+                return found;
+            }
+            at = 1;
+        }
+        loop {
+            let block = simd::find(&anchor::TABLES, bytes, at, wanted);
+            at = block.at;
+            if block.mask == 0 {
+                break;
+            }
+            let mut mask = block.mask;
+            for (n, classes) in block.classes.iter().enumerate() {
+                if mask == 0 {
+                    break;
+                }
+                if mask & 1 != 0
+                    && let found @ (Ok(Some(_)) | Err(_)) = self.candidate(at + n, *classes)
+                {
+                    return found;
+                }
+                mask >>= 1;
+            }
+            at += simd::BLOCK;
+        }
+        for at in at..bytes.len() {
+            let classes = simd::classes_at(&anchor::TABLES, bytes, at, beyond) & wanted;
+            if classes != 0
+                && let found @ (Ok(Some(_)) | Err(_)) = self.candidate(at, classes)
+            {
+                return found;
+            }
+        }
+        Ok(None)
+    }
+
+    /// What begins at `at`, or around it where its class is that of a middle.
+    #[inline(never)]
+    fn candidate(&self, at: usize, classes: u8) -> Found {
+        use Identifier::*;
+        let text = &self.text;
+        if classes & anchor::MIDDLE != 0 {
+            match text.before(at + 1, 1) {
+                b'@' if self.set.contains(Email) => {
+                    if let Some(start) = email::start(text, at, self.floor)
+                        && let found @ (Ok(Some(_)) | Err(_)) =
+                            found(Email, start, email::verify(text, start))
+                    {
+                        return found;
+                    }
+                }
+                b':' => {
+                    if let Some(start) = network::start(text, at, self.floor)
+                        && let found @ (Ok(Some(_)) | Err(_)) = self.address(start)
+                    {
+                        return found;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let rest = classes & !anchor::MIDDLE;
+        if rest == 0 {
+            return Ok(None);
+        }
+        let found = self.starting(at, rest).map_err(|at| {
+            // Once this kind is ruled out, a telephone number may begin with the byte before.
+            self.telephone_start(at).unwrap_or(at)
+        });
+        self.unless_email(at, found)
+    }
+
+    /// What begins at `at`, in order of precedence.
+    fn starting(&self, at: usize, classes: u8) -> Found {
+        use Identifier::*;
+        let text = &self.text;
+        let tries: &[(u8, Identifier, fn(&Cursor, usize) -> Verdict)] = &[
+            (anchor::SECRETS, Secret, secret::verify),
+            (anchor::THIRD, Crypto, wallet::bech32),
+            (anchor::ACCOUNT, Iban, iban::verify),
+            (anchor::DASHED, Mac, dashed_mac),
+        ];
+        if classes & !anchor::NUMBER != 0 {
+            for (class, kind, verify) in tries {
+                if classes & class != 0
+                    && self.set.contains(*kind)
+                    && let found @ (Ok(Some(_)) | Err(_)) = found(*kind, at, verify(text, at))
+                {
+                    return found;
+                }
+            }
+        }
+        if classes & anchor::NUMBER != 0 { self.number(at) } else { Ok(None) }
+    }
+
+    /// A number whose first digit is at `at`.
+    fn number(&self, at: usize) -> Found {
+        use Identifier::*;
+        let text = &self.text;
+        let tries: &[(Identifier, fn(&Cursor, usize) -> Verdict)] = &[
+            (CreditCard, number::card),
+            (UsSsn, number::us_ssn),
+            (UsItin, number::us_itin),
+            (Ip, number::ipv4),
+            (Crypto, wallet::ethereum),
+            (Crypto, wallet::base58),
+        ];
+        for (kind, verify) in tries {
+            if self.set.contains(*kind)
+                && let found @ (Ok(Some(_)) | Err(_)) = found(*kind, at, verify(text, at))
+            {
+                return found;
+            }
+        }
+        match self.telephone_start(at) {
+            Some(start) => found(Phone, start, phone::verify(text, at)),
+            None => Ok(None),
+        }
+    }
+
+    /// Where the telephone number begins whose first digit is at `digit`.
+    fn telephone_start(&self, digit: usize) -> Option<usize> {
+        let start = digit - phone::lead(&self.text, digit);
+        (self.set.contains(Identifier::Phone) && start >= self.floor).then_some(start)
+    }
+
+    /// An address with colons that begins at `start`.
+    fn address(&self, start: usize) -> Found {
+        if self.set.contains(Identifier::Mac)
+            && let found @ (Ok(Some(_)) | Err(_)) =
+                found(Identifier::Mac, start, network::mac(&self.text, start))
+        {
+            return found;
+        }
+        if self.set.contains(Identifier::Ip) {
+            return found(Identifier::Ip, start, network::ipv6(&self.text, start));
+        }
+        Ok(None)
+    }
+
+    /// What was found at `at`, unless an e-mail address began before or there: its `@`, where it is recognised, is yet to
+    /// come.
+    fn unless_email(&self, at: usize, found_here: Found) -> Found {
+        if found_here == Ok(None) || !self.set.contains(Identifier::Email) {
+            return found_here;
+        }
+        let Some(start) = email::start(&self.text, at + 1, self.floor) else { return found_here };
+        // A telephone number may begin with the byte before `at`.
+        let begins_before = match found_here {
+            Ok(Some(hit)) => hit.start < start,
+            Ok(None) => false,
+            Err(open) => open < start,
+        };
+        if begins_before {
+            return found_here;
+        }
+        match found(Identifier::Email, start, email::verify(&self.text, start)) {
+            Ok(None) => found_here,
+            email => email,
+        }
+    }
+
+    /// After every candidate was decided: where something begins whose candidate is yet to come.
+    fn open_tail(&self) -> usize {
+        let text = &self.text;
+        let end = text.len();
+        let mut open = end;
+        if self.set.contains(Identifier::Email)
+            && let Some(start) = email::start(text, end, self.floor)
+            && email::verify(text, start) == Err(Open)
+        {
+            open = start;
+        }
+        // An address shows at its first colon, a telephone number at its first digit.
+        for start in end.saturating_sub(5).max(self.floor)..open {
+            let byte = text.before(start + 1, 1);
+            let address = (byte == b':' || byte.is_ascii_hexdigit())
+                && network::begins(text, start)
+                && self.address(start).is_err();
+            let number =
+                matches!(byte, b'+' | b'(') && start + 1 == end && self.set.contains(Identifier::Phone);
+            if address || number {
+                return start;
+            }
+        }
+        open
+    }
+}
+
+fn found(kind: Identifier, start: usize, verdict: Verdict) -> Found {
+    match verdict {
+        Ok(end) => Ok(end.map(|end| Hit { kind, start, end })),
+        Err(Open) => Err(start),
+    }
+}
+
+/// With dashes only: the form with colons shows at its first colon.
+fn dashed_mac(text: &Cursor, start: usize) -> Verdict {
+    if network::begins(text, start) { network::mac(text, start) } else { Ok(None) }
+}

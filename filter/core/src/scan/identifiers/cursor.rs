@@ -1,0 +1,184 @@
+//! Reads a text byte by byte and knows whether more of it may come.
+//!
+//! Recognises nothing. Invariant, and the reason why streaming and one-shot scanning agree: in a text that may go on, no
+//! recogniser learns anything about the bytes after its end, because asking for them is the error [`Open`].
+
+/// The answer depends on text that has not come yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Open;
+
+/// What a recogniser says of one place: where the match ends, if there is one, unless text is missing.
+pub(crate) type Verdict = Result<Option<usize>, Open>;
+
+const DIGIT: u8 = 1;
+const UPPER: u8 = 2;
+const LOWER: u8 = 4;
+const UNDERSCORE: u8 = 8;
+const HEX: u8 = 16;
+const DASH: u8 = 32;
+
+static CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut n = 0;
+    while n < 256 {
+        let byte = n as u8;
+        let mut class = 0;
+        if byte.is_ascii_digit() {
+            class |= DIGIT;
+        }
+        if byte.is_ascii_uppercase() {
+            class |= UPPER;
+        }
+        if byte.is_ascii_lowercase() {
+            class |= LOWER;
+        }
+        if byte.is_ascii_hexdigit() {
+            class |= HEX;
+        }
+        if byte == b'_' {
+            class |= UNDERSCORE;
+        }
+        if byte == b'-' {
+            class |= DASH;
+        }
+        #[allow(clippy::indexing_slicing, reason = "at compile time")]
+        {
+            classes[n] = class;
+        }
+        n += 1;
+    }
+    classes
+};
+
+#[inline]
+#[allow(clippy::indexing_slicing, reason = "a byte indexes 256 entries")]
+fn class(byte: u8) -> u8 {
+    CLASSES[usize::from(byte)]
+}
+
+/// A letter, a digit or `_`, in ASCII.
+#[inline]
+pub(crate) fn is_word(byte: u8) -> bool {
+    class(byte) & (DIGIT | UPPER | LOWER | UNDERSCORE) != 0
+}
+
+/// A letter or a digit, in ASCII.
+#[inline]
+pub(crate) fn is_alphanumeric(byte: u8) -> bool {
+    class(byte) & (DIGIT | UPPER | LOWER) != 0
+}
+
+/// A letter, a digit, `_` or `-`: what most tokens are made of.
+#[inline]
+pub(crate) fn is_token(byte: u8) -> bool {
+    class(byte) & (DIGIT | UPPER | LOWER | UNDERSCORE | DASH) != 0
+}
+
+/// A hexadecimal digit of either case.
+#[inline]
+pub(crate) fn is_hex(byte: u8) -> bool {
+    class(byte) & HEX != 0
+}
+
+/// A text, and whether it may go on.
+#[derive(Clone, Copy)]
+pub(crate) struct Cursor<'a> {
+    bytes: &'a [u8],
+    more: bool,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(text: &'a str, more: bool) -> Self {
+        Cursor { bytes: text.as_bytes(), more }
+    }
+
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The text may go on.
+    pub(crate) fn more(&self) -> bool {
+        self.more
+    }
+
+    /// The byte at `at`; NUL, which is part of nothing, where the text is over for good.
+    #[inline]
+    pub(crate) fn at(&self, at: usize) -> Result<u8, Open> {
+        match self.bytes.get(at) {
+            Some(byte) => Ok(*byte),
+            None if self.more => Err(Open),
+            None => Ok(0),
+        }
+    }
+
+    /// The byte `back` bytes before `at`; NUL before the text.
+    #[inline]
+    pub(crate) fn before(&self, at: usize, back: usize) -> u8 {
+        at.checked_sub(back).and_then(|at| self.bytes.get(at)).copied().unwrap_or(0)
+    }
+
+    /// What stands from `from` to `to`, both inside the text.
+    pub(crate) fn slice(&self, from: usize, to: usize) -> &'a [u8] {
+        self.bytes.get(from..to).unwrap_or_default()
+    }
+
+    /// The text goes on with `word` at `at`.
+    pub(crate) fn starts_with(&self, at: usize, word: &[u8]) -> Result<bool, Open> {
+        for (n, byte) in word.iter().enumerate() {
+            if self.at(at + n)? != *byte {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// End of the run of `wanted` bytes from `at`, or `at + longest` where the run is longer.
+    #[inline]
+    pub(crate) fn run(&self, at: usize, longest: usize, wanted: impl Fn(u8) -> bool) -> Result<usize, Open> {
+        let mut end = at;
+        while end < at + longest && wanted(self.at(end)?) {
+            end += 1;
+        }
+        Ok(end)
+    }
+
+    /// A number that ends at `end` is a number of its own: no letter, digit, `-1`, `.1` or the like goes on.
+    pub(crate) fn number_ends(&self, end: usize) -> Result<bool, Open> {
+        let next = self.at(end)?;
+        Ok(match next {
+            b'-' | b'.' => !self.at(end + 1)?.is_ascii_digit(),
+            _ => !is_word(next),
+        })
+    }
+
+    /// A number that begins at `start` is a number of its own, not the rest of a longer code.
+    pub(crate) fn number_begins(&self, start: usize) -> bool {
+        let before = self.before(start, 1);
+        match before {
+            b'-' | b'.' | b'/' => !is_alphanumeric(self.before(start, 2)),
+            _ => !is_word(before),
+        }
+    }
+
+    /// One of `words` (lower case) stands within the [`CONTEXT`] bytes before `start`, as a word of its own.
+    pub(crate) fn preceded_by(&self, start: usize, words: &[&str]) -> bool {
+        let context = self.slice(start.saturating_sub(CONTEXT), start);
+        words.iter().any(|word| {
+            let word = word.as_bytes();
+            context.windows(word.len()).enumerate().any(|(at, window)| {
+                let after = context.get(at + word.len()).copied().unwrap_or(0);
+                let before = at.checked_sub(1).and_then(|at| context.get(at)).copied().unwrap_or(0);
+                window.eq_ignore_ascii_case(word)
+                    && !after.is_ascii_alphabetic()
+                    && !before.is_ascii_alphabetic()
+            })
+        })
+    }
+}
+
+/// How far before a match its words of context may stand. Small enough for the text that a stream keeps.
+pub(crate) const CONTEXT: usize = 40;

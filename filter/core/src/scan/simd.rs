@@ -1,0 +1,270 @@
+//! Skips sixteen bytes at a time to the places where an identifier may begin.
+//!
+//! Decides nothing: a candidate is verified elsewhere, byte by byte. The only file with `unsafe`: vector loads and the
+//! call into code compiled for SSSE3. Invariant: the vector paths and the scalar twin give the same classes for every
+//! text, because both read the same nibble tables.
+
+#![allow(unsafe_code, reason = "sixteen-byte loads; every one has its bounds argument beside it")]
+
+/// Positions classified by one step.
+pub(super) const BLOCK: usize = 16;
+/// Bytes after a position that its class depends on.
+pub(super) const AHEAD: usize = 3;
+
+/// Classes of one byte value, split into nibbles: `low[b & 15] & high[b >> 4]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Nibbles {
+    /// By the low four bits.
+    pub(crate) low: [u8; 16],
+    /// By the high four bits.
+    pub(crate) high: [u8; 16],
+}
+
+impl Nibbles {
+    /// No byte has a class.
+    pub(crate) const NONE: Nibbles = Nibbles { low: [0; 16], high: [0; 16] };
+
+    /// Classes of `byte`; a superset of what was put in, since nibbles combine freely.
+    #[inline]
+    pub(super) const fn of(&self, byte: u8) -> u8 {
+        #[allow(clippy::indexing_slicing, reason = "four bits index sixteen entries")]
+        {
+            self.low[(byte & 15) as usize] & self.high[(byte >> 4) as usize]
+        }
+    }
+}
+
+/// What makes a byte a candidate.
+pub(crate) struct Tables {
+    /// Classes by the byte at the position and by the three that follow; all four must agree.
+    pub(crate) ahead: [Nibbles; AHEAD + 1],
+    /// Any class at all: the byte before is part of a word.
+    pub(crate) word: Nibbles,
+    /// Classes that may begin in the middle of a word.
+    pub(crate) inside_words: u8,
+}
+
+/// Sixteen positions and their classes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Block {
+    /// Where the sixteen begin.
+    pub(super) at: usize,
+    /// Bit n is set where position `at + n` has a wanted class; zero: the text ended.
+    pub(super) mask: u16,
+    /// The classes.
+    pub(super) classes: [u8; BLOCK],
+}
+
+impl Block {
+    fn end_of_text(at: usize) -> Block {
+        Block { at, mask: 0, classes: [0; BLOCK] }
+    }
+}
+
+/// The first block at or after `from` (one or more, stepping by sixteen) with a wanted class. A block with an empty mask
+/// says from where on the text is too short for a block.
+pub(super) fn find(tables: &Tables, bytes: &[u8], from: usize, wanted: u8) -> Block {
+    debug_assert!(from > 0, "the byte before decides too");
+    if from == 0 || bytes.len() < from + BLOCK + AHEAD {
+        return Block::end_of_text(from);
+    }
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    {
+        wasm::find(tables, bytes, from, wanted)
+    }
+    #[cfg(target_arch = "x86_64")]
+    {
+        if std::arch::is_x86_feature_detected!("ssse3") {
+            // SAFETY: the processor has just said that it knows SSSE3.
+            return unsafe { x86::find(tables, bytes, from, wanted) };
+        }
+        find_scalar(tables, bytes, from, wanted)
+    }
+    #[cfg(not(any(all(target_arch = "wasm32", target_feature = "simd128"), target_arch = "x86_64")))]
+    {
+        find_scalar(tables, bytes, from, wanted)
+    }
+}
+
+/// Classes of one position. `beyond` are the classes of a byte after the end of the text.
+#[inline]
+pub(super) fn classes_at(tables: &Tables, bytes: &[u8], at: usize, beyond: Option<u8>) -> u8 {
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before)).copied().unwrap_or(0);
+    let boundary = if tables.word.of(before) == 0 { u8::MAX } else { tables.inside_words };
+    tables.ahead.iter().enumerate().fold(boundary, |classes, (ahead, nibbles)| {
+        classes
+            & match (bytes.get(at + ahead), beyond) {
+                (Some(byte), _) => nibbles.of(*byte),
+                (None, Some(classes)) => classes,
+                (None, None) => nibbles.of(0),
+            }
+    })
+}
+
+/// The twin that the vector paths are compared with, and the fall-back where there are no vectors.
+#[cfg_attr(all(target_arch = "wasm32", target_feature = "simd128"), allow(dead_code))]
+fn find_scalar(tables: &Tables, bytes: &[u8], from: usize, wanted: u8) -> Block {
+    let mut at = from;
+    while at + BLOCK + AHEAD <= bytes.len() {
+        let mut block = Block::end_of_text(at);
+        for (n, class) in block.classes.iter_mut().enumerate() {
+            *class = classes_at(tables, bytes, at + n, None) & wanted;
+            block.mask |= u16::from(*class != 0) << n;
+        }
+        if block.mask != 0 {
+            return block;
+        }
+        at += BLOCK;
+    }
+    Block::end_of_text(at)
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm {
+    use super::{AHEAD, BLOCK, Block, Nibbles, Tables};
+    use core::arch::wasm32::*;
+    use core::hint::black_box;
+
+    #[inline(always)]
+    fn load(bytes: &[u8; 16]) -> v128 {
+        // SAFETY: sixteen bytes behind a reference, any alignment.
+        unsafe { v128_load(bytes.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
+    fn classes((low, high): (v128, v128), bytes: v128, fifteen: v128) -> v128 {
+        let by_low = i8x16_swizzle(low, v128_and(bytes, fifteen));
+        v128_and(by_low, i8x16_swizzle(high, v128_and(u16x8_shr(bytes, 4), fifteen)))
+    }
+
+    pub(super) fn find(tables: &Tables, bytes: &[u8], from: usize, wanted: u8) -> Block {
+        // V8 rebuilds every vector constant it can see on each pass of a loop, which costs more than the loop does. Behind
+        // `black_box` they are loads, made once.
+        let pair = |nibbles: &Nibbles| (load(&nibbles.low), load(&nibbles.high));
+        let tables = black_box(tables);
+        let [first, second, third, fourth] = &tables.ahead;
+        let (first, second, third, fourth) = (pair(first), pair(second), pair(third), pair(fourth));
+        let word = pair(&tables.word);
+        let inside_words = u8x16_splat(black_box(tables.inside_words));
+        let wanted = u8x16_splat(black_box(wanted));
+        let fifteen = u8x16_splat(black_box(15));
+        let zero = u8x16_splat(0);
+        let mut at = from;
+        while at + BLOCK + AHEAD <= bytes.len() {
+            // SAFETY: from `at - 1` (`at` is one or more) to `at + 19`, which the loop's condition keeps inside the text.
+            let [before, a, b, c, d] = unsafe {
+                let start = bytes.as_ptr().add(at - 1);
+                core::array::from_fn(|n| v128_load(start.add(n).cast()))
+            };
+            let boundary = v128_or(u8x16_eq(classes(word, before, fifteen), zero), inside_words);
+            let found = v128_and(
+                v128_and(classes(first, a, fifteen), classes(second, b, fifteen)),
+                v128_and(classes(third, c, fifteen), classes(fourth, d, fifteen)),
+            );
+            let found = v128_and(v128_and(found, wanted), boundary);
+            if v128_any_true(found) {
+                let mut block = Block::end_of_text(at);
+                block.mask = !i8x16_bitmask(u8x16_eq(found, zero));
+                // SAFETY: sixteen bytes of our own.
+                unsafe { v128_store(block.classes.as_mut_ptr().cast(), found) };
+                return block;
+            }
+            at += BLOCK;
+        }
+        Block::end_of_text(at)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::{AHEAD, BLOCK, Block, Nibbles, Tables};
+    use core::arch::x86_64::*;
+
+    #[inline]
+    #[target_feature(enable = "ssse3")]
+    fn load(bytes: &[u8; 16]) -> __m128i {
+        // SAFETY: sixteen bytes behind a reference, any alignment.
+        unsafe { _mm_loadu_si128(bytes.as_ptr().cast()) }
+    }
+
+    #[inline]
+    #[target_feature(enable = "ssse3")]
+    fn classes(nibbles: (__m128i, __m128i), bytes: __m128i, fifteen: __m128i) -> __m128i {
+        let by_low = _mm_shuffle_epi8(nibbles.0, _mm_and_si128(bytes, fifteen));
+        _mm_and_si128(by_low, _mm_shuffle_epi8(nibbles.1, _mm_and_si128(_mm_srli_epi16(bytes, 4), fifteen)))
+    }
+
+    #[inline]
+    #[target_feature(enable = "ssse3")]
+    fn pair(nibbles: &Nibbles) -> (__m128i, __m128i) {
+        (load(&nibbles.low), load(&nibbles.high))
+    }
+
+    #[target_feature(enable = "ssse3")]
+    pub(super) fn find(tables: &Tables, bytes: &[u8], from: usize, wanted: u8) -> Block {
+        let [first, second, third, fourth] = &tables.ahead;
+        let (first, second, third, fourth) = (pair(first), pair(second), pair(third), pair(fourth));
+        let word = pair(&tables.word);
+        let inside_words = _mm_set1_epi8(tables.inside_words.cast_signed());
+        let wanted = _mm_set1_epi8(wanted.cast_signed());
+        let fifteen = _mm_set1_epi8(15);
+        let zero = _mm_setzero_si128();
+        let mut at = from;
+        while at + BLOCK + AHEAD <= bytes.len() {
+            // SAFETY: from `at - 1` (`at` is one or more) to `at + 19`, which the loop's condition keeps inside the text.
+            let (before, a, b, c, d) = unsafe {
+                let start = bytes.as_ptr().add(at - 1);
+                (
+                    _mm_loadu_si128(start.cast()),
+                    _mm_loadu_si128(start.add(1).cast()),
+                    _mm_loadu_si128(start.add(2).cast()),
+                    _mm_loadu_si128(start.add(3).cast()),
+                    _mm_loadu_si128(start.add(4).cast()),
+                )
+            };
+            let boundary = _mm_or_si128(_mm_cmpeq_epi8(classes(word, before, fifteen), zero), inside_words);
+            let found = _mm_and_si128(
+                _mm_and_si128(classes(first, a, fifteen), classes(second, b, fifteen)),
+                _mm_and_si128(classes(third, c, fifteen), classes(fourth, d, fifteen)),
+            );
+            let found = _mm_and_si128(_mm_and_si128(found, wanted), boundary);
+            let mask = !(_mm_movemask_epi8(_mm_cmpeq_epi8(found, zero)) as u16);
+            if mask != 0 {
+                let mut block = Block::end_of_text(at);
+                block.mask = mask;
+                // SAFETY: sixteen bytes of our own.
+                unsafe { _mm_storeu_si128(block.classes.as_mut_ptr().cast(), found) };
+                return block;
+            }
+            at += BLOCK;
+        }
+        Block::end_of_text(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scan::identifiers::anchor::TABLES;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn vectors_find_what_the_scalar_twin_finds(
+            bytes in proptest::collection::vec(prop_oneof![any::<u8>(), proptest::sample::select(&b"0123@:-.sk_AZeyJ x+("[..])], 0..200),
+            from in 1_usize..40,
+            wanted in any::<u8>(),
+        ) {
+            let mut from = from;
+            loop {
+                let block = find(&TABLES, &bytes, from, wanted);
+                let twin = find_scalar(&TABLES, &bytes, from, wanted);
+                prop_assert_eq!(block, twin);
+                if block.mask == 0 {
+                    break;
+                }
+                from = block.at + BLOCK;
+            }
+        }
+    }
+}
