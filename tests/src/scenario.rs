@@ -8,6 +8,8 @@
 mod expect;
 mod file;
 mod lanes;
+#[cfg(test)]
+mod tests;
 
 pub use expect::Expect;
 pub use file::{Bytes, Exchange, Scenario};
@@ -51,6 +53,8 @@ pub struct Outcome {
     pub headers: Headers,
     /// Body the client got.
     pub body: Vec<u8>,
+    /// The answer came to its end, trailers included.
+    pub whole: bool,
     /// What the model was sent, if anything.
     pub upstream: Option<SentUpstream>,
     /// The audit event, if one was written.
@@ -95,10 +99,20 @@ pub fn corpus() -> Vec<Scenario> {
     files.iter().filter(|path| !path.ends_with(file::BASE)).map(|path| Scenario::read(path)).collect()
 }
 
-/// Runs every scenario of the corpus with every arrival, and fails with all that do not hold.
+/// The configuration that scenarios start from: the quick start.
+pub fn quick_start() -> Value {
+    file::base()
+}
+
+/// How many targets a configuration has.
+pub fn targets(config: &Value) -> usize {
+    config.pointer("/providers/targets").and_then(Value::as_array).map_or(0, Vec::len)
+}
+
+/// Runs every scenario whose configuration the host `can` serve, with every arrival, and fails with all that do not hold.
 #[track_caller]
-pub fn check_all(host: &mut impl Host, arrivals: &[Arrival]) {
-    let corpus = corpus();
+pub fn check_all(host: &mut impl Host, arrivals: &[Arrival], can: impl Fn(&Value) -> bool) {
+    let corpus: Vec<Scenario> = corpus().into_iter().filter(|scenario| can(&scenario.config)).collect();
     assert!(!corpus.is_empty(), "no scenario matches");
     let mut problems = Vec::new();
     for scenario in &corpus {

@@ -55,6 +55,13 @@ impl Scenario {
     }
 }
 
+/// The quick start.
+pub(super) fn base() -> Value {
+    let path = crate::repository::root().join(BASE);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{BASE}: {error}"));
+    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{BASE}: {error}"))
+}
+
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (_, Value::Null) => {}

@@ -152,9 +152,9 @@ impl Vm {
         &self.store.data().logs
     }
 
-    /// Counters and gauges by name.
-    pub fn metrics(&self) -> &[(String, u64)] {
-        &self.store.data().metrics
+    /// Size of the module's memory.
+    pub fn memory_bytes(&mut self) -> usize {
+        self.instance.get_memory(&mut self.store, "memory").unwrap().data_size(&self.store)
     }
 
     /// Begins a stream.
@@ -271,6 +271,11 @@ impl Exchange<'_> {
         self.trailers(Way::Response, trailers);
     }
 
+    /// Sets a property of the stream, such as how Envoy saw it end.
+    pub fn property(&mut self, path: [&str; 2], value: &[u8]) {
+        self.state().properties.insert(path.join("\0"), value.to_vec());
+    }
+
     /// Bytes of the answer that have left for the client.
     pub fn delivered(&mut self) -> Vec<u8> {
         self.lane(Way::Response).sent.concat()
@@ -292,6 +297,8 @@ impl Exchange<'_> {
             .map(|(_, value)| value.clone());
         let code: i64 = status.and_then(|status| status.parse().ok()).unwrap_or(0);
         self.state().properties.insert("response\0code".into(), code.to_le_bytes().to_vec());
+        let details = if self.lane(Way::Request).ended { "via_upstream" } else { "local" };
+        self.state().properties.entry("response\0code_details".into()).or_insert_with(|| details.into());
         let context = self.context;
         self.effective();
         self.vm.call::<_, u32>("proxy_on_done", context);
