@@ -82,6 +82,9 @@ pub struct Exchange {
     request: Request,
     #[serde(default)]
     answer: Answer,
+    /// The answer is not tried in one piece.
+    #[serde(default)]
+    arrives_in_pieces: bool,
     /// What has to come of it.
     #[serde(default)]
     pub expect: Expect,
@@ -171,7 +174,14 @@ struct Answer {
 impl Exchange {
     /// The arrivals that make a difference for this answer.
     pub(super) fn arrivals(&self, wanted: &[Arrival]) -> Vec<Arrival> {
-        if self.answer.is_stream() { wanted.to_vec() } else { vec![Arrival::Whole] }
+        if !self.answer.is_stream() {
+            return vec![Arrival::Whole];
+        }
+        wanted
+            .iter()
+            .copied()
+            .filter(|arrival| !self.arrives_in_pieces || *arrival != Arrival::Whole)
+            .collect()
     }
 
     /// The request to send.
