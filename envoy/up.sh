@@ -69,7 +69,7 @@ else
     [ -x "$envoy" ] || fail "there is no Envoy at $envoy"
     render "$wasm"
     # From the folder of the caller: a key file may be named relative to it.
-    start_apart envoy "$envoy" -c "$run/envoy.yaml" --admin-address-path "$run/ready/admin" --use-dynamic-base-id --log-level warning
+    start_apart envoy "$envoy" -c "$run/envoy.yaml" --admin-address-path "$run/ready/admin" --use-dynamic-base-id --file-flush-interval-msec 200 --log-level warning
     log() { tail -n 30 "$run/envoy.log"; }
     alive() { is_running envoy envoy; }
 fi

@@ -102,6 +102,8 @@ impl Setup {
         ]);
         command.arg("--admin-address-path").arg(folder.join("admin"));
         command.args(["--use-dynamic-base-id", "--disable-hot-restart", "--log-level", "warning"]);
+        // By default a line of the access log may take ten seconds.
+        command.args(["--file-flush-interval-msec", "10"]);
         command.args(["--concurrency", &self.workers.to_string()]);
         command.arg("--log-path").arg(folder.join("envoy.log"));
         command.envs(self.environment).current_dir(&folder).stdin(Stdio::null());

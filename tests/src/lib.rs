@@ -8,5 +8,6 @@ pub mod demo;
 pub mod envoy;
 pub mod redirect;
 pub mod repository;
+pub mod scenario;
 pub mod upstream;
 pub mod wire;
