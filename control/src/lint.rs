@@ -4,6 +4,7 @@
 //! of it.
 
 use crate::source::Source;
+use kt_core::config::SPELLINGS;
 use kt_core::diagnostic::Diagnostic;
 use kt_core::plan::{Plan, Strategy};
 use kt_core::targets::KeySource;
@@ -128,25 +129,12 @@ fn inert_blocks(source: &Source, plan: &Plan, advice: &mut Vec<Diagnostic>) {
     }
 }
 
-/// Accepted spellings and the ones that are preferred.
-const PREFERRED: &[(&str, &str)] = &[
-    ("retry_policy", "retry"),
-    ("max_retries", "max_attempts"),
-    ("consecutive_failure_threshold", "failure_threshold"),
-    ("cooldown_seconds", "recovery_timeout_seconds"),
-    ("half_open_successes", "half_open_requests"),
-    ("input_price_per_million", "prompt"),
-    ("output_price_per_million", "completion"),
-    ("cached_input_price_per_million", "cached"),
-    ("routing", "strategy"),
-];
-
 fn spellings(value: &serde_json::Value, path: String, advice: &mut Vec<Diagnostic>) {
     match value {
         serde_json::Value::Object(object) => {
             for (key, value) in object {
                 let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                if let Some((_, preferred)) = PREFERRED.iter().find(|(spelling, _)| spelling == key)
+                if let Some((_, preferred)) = SPELLINGS.iter().find(|(spelling, _)| spelling == key)
                     && path.starts_with("providers.")
                 {
                     let message = format!("`{key}` is accepted; `{preferred}` is the preferred spelling");

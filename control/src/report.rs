@@ -50,7 +50,9 @@ impl Finding {
         let place = source.place(&problem);
         let line = place.and_then(|place| source.line(place.line));
         // A key that is only missing is named by its variable, which may be shown.
-        let secret = problem.path.contains("secret_key_ref") && problem.code != "missing-key-value";
+        let in_reference = problem.path.contains("secret_key_ref") && problem.code != "missing-key-value";
+        let in_url = problem.code == "bad-base-url" && line.is_some_and(|line| line.contains(['@', '?']));
+        let secret = in_reference || in_url;
         Finding::at(source.name.clone(), problem, place, line, secret)
     }
 
@@ -79,10 +81,12 @@ fn snippet(line: &str, place: Place, secret: bool) -> Snippet {
     let end_of_line = line.chars().count();
     let start = (place.column - 1).min(end_of_line);
     let end = (start + place.length).clamp(start + 1, end_of_line.max(start + 1));
+    // A key of the file may be shown; what follows it may not.
+    let cover_from = if line.chars().nth(end) == Some(':') { end } else { start };
     // A tab has no width of its own, and any other control character has no business on a terminal.
     let printable = |c: char| if c.is_control() { ' ' } else { c };
     let masked =
-        |i: usize, c: char| if secret && i >= start && !c.is_whitespace() { '*' } else { printable(c) };
+        |i: usize, c: char| if secret && i >= cover_from && !c.is_whitespace() { '*' } else { printable(c) };
     let line = line.chars().enumerate().map(|(i, c)| masked(i, c)).take(MAX_LINE_CHARS).collect();
     Snippet { line, underline: start.min(MAX_LINE_CHARS - 1)..end.min(MAX_LINE_CHARS) }
 }

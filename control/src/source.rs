@@ -129,8 +129,13 @@ fn not_yaml(error: &serde_saphyr::Error) -> Diagnostic {
         let message = "the file holds more than one document";
         return Diagnostic::error("not-yaml", "", message).help("remove what follows `---`");
     }
+    if let Some(rest) = message.strip_prefix("duplicate mapping key: ") {
+        let key = rest.split(", set ").next().unwrap_or(rest);
+        let message = format!("key `{key}` is given twice");
+        return Diagnostic::error("duplicate-key", "", message).help("remove one of the two");
+    }
     let problem = Diagnostic::error("not-yaml", "", message.to_owned());
-    if message.contains("tab") { problem.help("indent with spaces") } else { problem }
+    if message.contains("tabs") { problem.help("indent with spaces") } else { problem }
 }
 
 /// A YAML node with the places of its parts.

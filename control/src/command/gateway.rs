@@ -137,6 +137,8 @@ fn run_envoy(program: &Path, config: &Path, concurrency: Option<u16>) -> Result<
         signal_hook::iterator::Signals::new([SIGTERM, SIGINT]).context("cannot listen for signals")?;
     let mut command = Command::new(program);
     command.arg("-c").arg(config).args(["--disable-hot-restart", "--log-level", "warning"]);
+    // Ten seconds by default, which looks like a lost event.
+    command.args(["--file-flush-interval-msec", "1000"]);
     if let Some(workers) = concurrency {
         command.args(["--concurrency", &workers.to_string()]);
     }

@@ -15,8 +15,6 @@ pub struct Cluster {
     pub r#type: DiscoveryType,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dns_lookup_family: Option<DnsLookupFamily>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub respect_dns_ttl: bool,
     pub connect_timeout: Seconds,
     pub upstream_connection_options: UpstreamConnectionOptions,
     pub circuit_breakers: CircuitBreakers,

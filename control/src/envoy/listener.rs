@@ -51,7 +51,13 @@ pub enum PathWithEscapedSlashesAction {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct InternalAddressConfig {
-    pub unix_sockets: bool,
+    pub cidr_ranges: Vec<CidrRange>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct CidrRange {
+    pub address_prefix: String,
+    pub prefix_len: u8,
 }
 
 #[derive(Debug, Clone, Serialize)]

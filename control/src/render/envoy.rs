@@ -67,6 +67,16 @@ const HEALTH_PATHS: &[&str] = &["/healthz", "/readyz"];
 
 const HEALTH_BODY: &str = r#"{"status":"ok"}"#;
 
+/// Headers about the caller, or for the gateway alone.
+const KEPT_FROM_UPSTREAM: &[&str] = &[
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-envoy-external-address",
+    "x-envoy-internal",
+    "x-provider",
+    "x-kt-wait",
+];
+
 /// Least heap at which Envoy starts to shed load. The filter's memory is V8's and not part of it.
 const MIN_HEAP_BYTES: u64 = 1024 * 1024 * 1024;
 
@@ -148,8 +158,11 @@ impl Rendering<'_> {
             use_remote_address: true,
             // The caller's address is no business of the provider's.
             skip_xff_append: true,
-            // Nobody is internal: a caller in the same network must not steer retries with `x-envoy-` headers.
-            internal_address_config: InternalAddressConfig { unix_sockets: false },
+            // Nobody is internal: a caller in the same network must not steer retries with `x-envoy-` headers. An empty list
+            // would mean private addresses.
+            internal_address_config: InternalAddressConfig {
+                cidr_ranges: vec![CidrRange { address_prefix: "255.255.255.255".into(), prefix_len: 32 }],
+            },
             normalize_path: true,
             merge_slashes: true,
             path_with_escaped_slashes_action: PathWithEscapedSlashesAction::RejectRequest,
@@ -230,11 +243,7 @@ impl Rendering<'_> {
                 timeout: Seconds::from_secs(0),
                 retry_policy: self.retry_policy(),
             })),
-            request_headers_to_remove: vec![
-                "x-forwarded-for".into(),
-                "x-forwarded-proto".into(),
-                "x-provider".into(),
-            ],
+            request_headers_to_remove: KEPT_FROM_UPSTREAM.iter().map(|name| (*name).to_owned()).collect(),
             response_headers_to_add: Vec::new(),
             typed_per_filter_config: BTreeMap::new(),
         });

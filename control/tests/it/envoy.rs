@@ -99,7 +99,8 @@ impl Gateway {
         std::fs::write(&config, to_yaml(&loaded.plan, "f", &loaded.source.text, &deployment).unwrap())
             .unwrap();
         let child = Command::new(program())
-            .args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c"])
+            .args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "error"])
+            .args(["--file-flush-interval-msec", "50", "-c"])
             .arg(&config)
             .env("KEY_ONE", "sk-one")
             .stderr(Stdio::inherit())
@@ -136,8 +137,8 @@ impl Gateway {
     }
 
     fn log(&self) -> Vec<serde_json::Value> {
-        // Envoy flushes the log once a second, or when it is full.
-        std::thread::sleep(Duration::from_millis(1500));
+        // A line is written after the answer and flushed a little later.
+        std::thread::sleep(Duration::from_millis(500));
         let log = std::fs::read_to_string(self.folder.path().join("access.log")).unwrap();
         log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"))).collect()
     }

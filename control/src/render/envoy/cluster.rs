@@ -72,7 +72,6 @@ impl Rendering<'_> {
             alt_stat_name: (name != plain_name).then_some(plain_name),
             r#type: if is_address { DiscoveryType::Static } else { DiscoveryType::StrictDns },
             dns_lookup_family: (!is_address).then_some(DnsLookupFamily::V4Preferred),
-            respect_dns_ttl: !is_address,
             connect_timeout: CONNECT_TIMEOUT,
             upstream_connection_options: UpstreamConnectionOptions {
                 tcp_keepalive: TcpKeepalive {
