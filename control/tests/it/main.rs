@@ -1,5 +1,13 @@
 //! What a user of `kt-control` sees: rendered files, diagnostics, the command line, and Envoy accepting all of it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, its helpers included"
+)]
+
 mod cli;
 mod envoy;
 mod golden;
