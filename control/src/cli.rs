@@ -2,7 +2,7 @@
 //!
 //! Parses words and hands over; the work is in [`crate::command`].
 
-use crate::command::{self, Status, gateway, lint, render};
+use crate::command::{self, Status, dry_run, gateway, lint, render, scan};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -46,6 +46,10 @@ struct Policy {
 enum PolicyCommand {
     /// Shows every problem of a policy file at once
     Lint(lint::Options),
+    /// Shows what would happen to the request (or SSE transcript) on standard input
+    Try(dry_run::Options),
+    /// Answers every `{"id", "text"}` line on standard input with what the chain finds
+    Scan(scan::Options),
 }
 
 /// The policy file, wherever a command takes one.
@@ -53,7 +57,7 @@ enum PolicyCommand {
 pub struct PolicyFile {
     /// The policy file; `-` reads standard input
     #[arg(value_name = "FILE")]
-    pub path: PathBuf,
+    pub policy_file: PathBuf,
 }
 
 impl Cli {
@@ -63,6 +67,8 @@ impl Cli {
             Command::Render(options) => options.run(),
             Command::Gateway(Gateway { command: GatewayCommand::Run(options) }) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Lint(options) }) => options.run(),
+            Command::Policy(Policy { command: PolicyCommand::Try(options) }) => options.run(),
+            Command::Policy(Policy { command: PolicyCommand::Scan(options) }) => options.run(),
         }
     }
 }

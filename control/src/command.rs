@@ -2,9 +2,11 @@
 //!
 //! Invariant: standard output carries only what the command was asked for.
 
+pub mod dry_run;
 pub mod gateway;
 pub mod lint;
 pub mod render;
+pub mod scan;
 
 use crate::report::{self, Finding, Format};
 use crate::source::Source;

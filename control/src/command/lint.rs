@@ -21,7 +21,7 @@ pub struct Options {
 impl Options {
     /// Runs the command.
     pub fn run(self) -> Result<Status> {
-        let (name, text) = read(&self.file.path)?;
+        let (name, text) = read(&self.file.policy_file)?;
         let findings = findings(&name, text);
         match (self.json, self.github) {
             (true, _) => print(&report::write(&findings, Format::Json))?,

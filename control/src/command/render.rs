@@ -51,7 +51,7 @@ pub(crate) fn address(text: &str) -> std::result::Result<SocketAddr, String> {
 impl Options {
     /// Runs the command.
     pub fn run(self) -> Result<Status> {
-        let Loaded { source, plan } = match load(&self.file.path)? {
+        let Loaded { source, plan } = match load(&self.file.policy_file)? {
             Ok(loaded) => loaded,
             Err(findings) => {
                 complain(&findings);

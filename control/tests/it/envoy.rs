@@ -232,6 +232,7 @@ fn every_exchange_leaves_one_line() {
     ));
     gateway.post("/v1/with?key=secret", "x-event: 1", "{}");
     gateway.post("/v1/without?key=secret", "x-a: 1", "{}");
+    gateway.post("/v1/unwanted", "x-quiet: 1", "{}");
     gateway.post("/healthz", "x-a: 1", "");
     let log = gateway.log();
     assert_eq!(log.len(), 2, "{log:?}");
@@ -289,4 +290,45 @@ fn a_failing_upstream_is_asked_again() {
     let (status, ..) = gateway.post("/v1/fail", "x-a: 1", "{}");
     assert_eq!(status, 503);
     assert_eq!(gateway.log()[0]["attempts"], 3);
+}
+
+#[test]
+fn the_gateway_runs_until_it_is_told_to_stop() {
+    let folder = Folder::new();
+    let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let config = folder.path().join("policy-config.yaml");
+    let text = include_str!("../golden/quick-start.yaml");
+    std::fs::write(&config, format!("{text}gateway:\n  admin: 127.0.0.1:{}\n", free_port())).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_kt-control"))
+        .args([
+            "gateway",
+            "run",
+            "--listen",
+            &listen.to_string(),
+            "--concurrency",
+            "1",
+            "--fail-mode",
+            "allow",
+        ])
+        .arg("--policy-config")
+        .arg(&config)
+        .arg("--envoy")
+        .arg(program())
+        .arg("--wasm")
+        .arg(folder.path().join("kt_filter.wasm"))
+        .arg("--ca-file")
+        .arg(folder.path().join("ca-certificates.crt"))
+        .env("TOGETHER_API_KEY", "sk-one")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    while TcpStream::connect(listen).is_err() {
+        assert!(started.elapsed() < Duration::from_secs(30), "the gateway did not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(TcpStream::connect(listen).is_err(), "Envoy is still there");
 }

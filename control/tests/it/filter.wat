@@ -1,5 +1,6 @@
-;; The least that Envoy takes for a filter. It leaves an event for requests with `x-event`, answers those with `x-refuse`
-;; itself, and breaks on those with `x-trap`, so that what surrounds a filter can be tested without ours.
+;; The least that Envoy takes for a filter, so that what surrounds a filter can be tested without ours. It leaves an event
+;; for requests with `x-event`, an empty one for those with `x-quiet`, answers those with `x-refuse` itself, and breaks on
+;; those with `x-trap`.
 (module
   (import "env" "proxy_set_property" (func $set_property (param i32 i32 i32 i32) (result i32)))
   (import "env" "proxy_get_header_map_value" (func $header (param i32 i32 i32 i32 i32) (result i32)))
@@ -13,6 +14,7 @@
   (data (i32.const 64) "x-trap")
   (data (i32.const 80) "{\"made\":\"by the filter\"}")
   (data (i32.const 128) "refused")
+  (data (i32.const 144) "x-quiet")
   (func (export "proxy_abi_version_0_2_1"))
   (func (export "_initialize"))
   ;; Starts over long before the memory ends; nothing is kept.
@@ -35,5 +37,7 @@
         (return (i32.const 1))))
     (i32.const 0))
   (func (export "proxy_on_log") (param i32)
+    (if (call $has (i32.const 144) (i32.const 7))
+      (then (drop (call $set_property (i32.const 16) (i32.const 8) (i32.const 80) (i32.const 0)))))
     (if (call $has (i32.const 32) (i32.const 7))
       (then (drop (call $set_property (i32.const 16) (i32.const 8) (i32.const 80) (i32.const 24)))))))

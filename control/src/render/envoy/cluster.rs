@@ -6,8 +6,9 @@
 use super::{Error, Rendering};
 use crate::envoy::*;
 use crate::render::plugin;
+use kt_core::attempt::streaming_twin;
 use kt_core::config;
-use kt_core::targets::{KeySource, STREAM_SUFFIX, Target};
+use kt_core::targets::{KeySource, Target};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -22,8 +23,11 @@ const UNBOUNDED: u32 = 1_000_000;
 /// Name under which the filter knows a cluster, and the cluster's own.
 pub(super) fn names(target: &Target) -> impl Iterator<Item = (String, String)> {
     let plain = (target.id.clone(), format!("kt_{}", target.id));
-    let stream = (target.timeout != target.stream_timeout)
-        .then(|| (format!("{}{STREAM_SUFFIX}", target.id), format!("kt_{}{STREAM_SUFFIX}", target.id)));
+    let stream = target.has_streaming_twin().then(|| {
+        let name = streaming_twin(&target.id);
+        let cluster = format!("kt_{name}");
+        (name, cluster)
+    });
     [plain].into_iter().chain(stream)
 }
 
