@@ -6,8 +6,8 @@
 
 mod read;
 
-pub use read::read;
 pub(crate) use read::{Reading, UNAVAILABLE_POLICIES, unavailable_policy};
+pub use read::{SPELLINGS, read};
 
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -12,6 +12,19 @@ use std::collections::BTreeMap;
 /// Past this many problems a file is of another kind, and a longer list helps nobody.
 const MAX_PROBLEMS: usize = 50;
 
+/// Other spellings of keys under `providers`, and the ones they stand for.
+pub const SPELLINGS: &[(&str, &str)] = &[
+    ("retry_policy", "retry"),
+    ("max_retries", "max_attempts"),
+    ("consecutive_failure_threshold", "failure_threshold"),
+    ("cooldown_seconds", "recovery_timeout_seconds"),
+    ("half_open_successes", "half_open_requests"),
+    ("input_price_per_million", "prompt"),
+    ("output_price_per_million", "completion"),
+    ("cached_input_price_per_million", "cached"),
+    ("routing", "strategy"),
+];
+
 /// Policies that the format knows and this version does not have.
 pub(crate) const UNAVAILABLE_POLICIES: &[&str] = &["quality-scorer", "content-quality", "budget-enforcement"];
 
@@ -113,6 +126,13 @@ impl Reading {
             && !matches!(steps.last(), Some(Step::Key(key)) if key == field)
         {
             steps.push(Step::Key(field.to_owned()));
+        }
+        if let Some(field) = quoted(error, "duplicate field ")
+            && let Some(Value::Object(map)) = node(value, &steps)
+            && let Some((other, _)) =
+                SPELLINGS.iter().find(|(s, meant)| *meant == field && map.contains_key(*s))
+        {
+            steps.push(Step::Key((*other).to_owned()));
         }
         let path = self.written(&render(&steps));
         let found = node(value, &steps).cloned().unwrap_or(Value::Null);
@@ -319,6 +339,10 @@ fn explain(error: &str, path: &str, steps: &[Step], found: &Value) -> Diagnostic
             Some(wanted) if wanted.starts_with("struct ") => "an object",
             Some(wanted) if wanted.contains("enum ") => "a word",
             Some(wanted) => wanted,
+            None if error.starts_with("one policy per entry") => {
+                let help = "give each policy a line of its own, `- name`";
+                return Diagnostic::error("bad-value", path, error).help(help);
+            }
             None => return Diagnostic::error("bad-value", path, error),
         }
     };

@@ -1,0 +1,85 @@
+//! The command line.
+//!
+//! Parses words and hands over; the work is in [`crate::command`].
+
+use crate::command::{self, Status, dry_run, gateway, lint, render, scan};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Checks policy-config.yaml, renders Envoy's configuration from it, and runs the gateway.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prints the configuration of another program
+    Render(render::Options),
+    /// Runs the gateway
+    Gateway(Gateway),
+    /// Works on a policy file without traffic
+    Policy(Policy),
+}
+
+#[derive(Debug, Args)]
+struct Gateway {
+    #[command(subcommand)]
+    command: GatewayCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum GatewayCommand {
+    /// Checks the policy file, renders it and runs Envoy until it is told to stop
+    Run(gateway::Options),
+}
+
+#[derive(Debug, Args)]
+struct Policy {
+    #[command(subcommand)]
+    command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum PolicyCommand {
+    /// Shows every problem of a policy file at once
+    Lint(lint::Options),
+    /// Shows what would happen to the request (or SSE transcript) on standard input
+    Try(dry_run::Options),
+    /// Answers every `{"id", "text"}` line on standard input with what the chain finds
+    Scan(scan::Options),
+}
+
+/// The policy file, wherever a command takes one.
+#[derive(Debug, Args)]
+pub struct PolicyFile {
+    /// The policy file; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub policy_file: PathBuf,
+}
+
+impl Cli {
+    /// Runs the command that was asked for.
+    pub fn run(self) -> command::Result<Status> {
+        match self.command {
+            Command::Render(options) => options.run(),
+            Command::Gateway(Gateway { command: GatewayCommand::Run(options) }) => options.run(),
+            Command::Policy(Policy { command: PolicyCommand::Lint(options) }) => options.run(),
+            Command::Policy(Policy { command: PolicyCommand::Try(options) }) => options.run(),
+            Command::Policy(Policy { command: PolicyCommand::Scan(options) }) => options.run(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,104 @@
+//! What the commands share: how a policy file is loaded and how a command ends.
+//!
+//! Invariant: standard output carries only what the command was asked for.
+
+pub mod dry_run;
+pub mod gateway;
+pub mod lint;
+pub mod render;
+pub mod scan;
+
+use crate::report::{self, Finding, Format};
+use crate::source::Source;
+use anyhow::Context;
+use kt_core::plan::Plan;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// What a command gives back; an error means it could not run.
+pub type Result<T> = anyhow::Result<T>;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Nothing to complain about.
+    Fine,
+    /// The input has problems, and they were printed.
+    Findings,
+    /// The command could not do its work.
+    CouldNotRun,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> ExitCode {
+        ExitCode::from(match status {
+            Status::Fine => 0,
+            Status::Findings => 1,
+            Status::CouldNotRun => 2,
+        })
+    }
+}
+
+/// A policy file that can be run.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The file.
+    pub source: Source,
+    /// What it means.
+    pub plan: Plan,
+}
+
+/// Reads and checks a policy file. The inner error is what is wrong with it.
+pub fn load(path: &Path) -> Result<std::result::Result<Loaded, Vec<Finding>>> {
+    let (name, text) = read(path)?;
+    Ok(check(&name, text))
+}
+
+/// Checks a policy file's text.
+pub fn check(name: &str, text: String) -> std::result::Result<Loaded, Vec<Finding>> {
+    let source =
+        Source::parse(name, text.clone()).map_err(|error| vec![Finding::not_yaml(name, &text, *error)])?;
+    match kt_core::plan::check(&source.value) {
+        Ok(plan) => Ok(Loaded { source, plan }),
+        Err(problems) => {
+            let mut findings: Vec<Finding> =
+                problems.into_iter().map(|problem| Finding::new(&source, problem)).collect();
+            findings.sort_by_key(|finding| (finding.line, finding.column));
+            Err(findings)
+        }
+    }
+}
+
+/// A file's name for people and its text; `-` is standard input.
+pub fn read(path: &Path) -> Result<(String, String)> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("cannot read standard input")?;
+        return Ok(("standard input".into(), text));
+    }
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    Ok((path.display().to_string(), text))
+}
+
+/// Prints findings for a person.
+pub fn complain(findings: &[Finding]) {
+    // Nothing is left to do if standard error is gone.
+    let _ = anstream::stderr().write_all(report::write(findings, Format::Text).as_bytes());
+}
+
+/// Prints what the command was asked for. A reader that went away is not a failure.
+pub fn print(text: &str) -> Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write the output")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Says something beside the output.
+pub fn note(text: &str) {
+    // Nothing is left to do if standard error is gone.
+    let _ = writeln!(anstream::stderr(), "{text}");
+}

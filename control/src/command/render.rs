@@ -1,0 +1,86 @@
+//! `render`: the configuration of another program, on standard output.
+
+use super::{Loaded, Result, Status, complain, load, note, print};
+use crate::cli::PolicyFile;
+use crate::deployment::{Deployment, usual_wasm};
+use crate::lint::{self, Here};
+use crate::render::{envoy, plugin};
+use crate::report::Finding;
+use anyhow::anyhow;
+use clap::{Args, ValueEnum};
+use kt_core::plan::socket_address;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Options of `render`.
+#[derive(Debug, Args)]
+pub struct Options {
+    #[command(flatten)]
+    file: PolicyFile,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Envoy)]
+    format: Format,
+    /// The filter, as Envoy finds it
+    #[arg(long, value_name = "PATH")]
+    wasm: Option<PathBuf>,
+    /// Address of the API, instead of `gateway.listen`
+    #[arg(long, value_name = "IP:PORT", value_parser = address)]
+    listen: Option<SocketAddr>,
+    /// Where Envoy writes one line per exchange
+    #[arg(long, value_name = "PATH", default_value = "/dev/stdout")]
+    access_log: PathBuf,
+    /// Certificates of the authorities that targets are checked against
+    #[arg(long, value_name = "PATH")]
+    ca_file: Option<PathBuf>,
+}
+
+/// What `render` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// A complete static bootstrap of Envoy
+    Envoy,
+    /// The filter's own configuration
+    Plugin,
+}
+
+/// An address on the command line.
+pub(crate) fn address(text: &str) -> std::result::Result<SocketAddr, String> {
+    socket_address(text).ok_or_else(|| "an IP address and a port, such as 0.0.0.0:41002".to_owned())
+}
+
+impl Options {
+    /// Runs the command.
+    pub fn run(self) -> Result<Status> {
+        let Loaded { source, plan } = match load(&self.file.policy_file)? {
+            Ok(loaded) => loaded,
+            Err(findings) => {
+                complain(&findings);
+                return Ok(Status::Findings);
+            }
+        };
+        if self.format == Format::Plugin {
+            print(&plugin::to_json(&plugin::downstream(&plan, &source.text))?)?;
+            return Ok(Status::Fine);
+        }
+        let mut deployment = Deployment::new(self.wasm.unwrap_or_else(usual_wasm));
+        deployment.access_log = self.access_log;
+        deployment.listen = self.listen;
+        if let Some(ca_file) = self.ca_file {
+            deployment.ca_file = ca_file;
+        }
+        if !deployment.wasm.is_file() {
+            note(&format!(
+                "warning: there is no filter at `{}` on this machine; name it with --wasm if Envoy finds it elsewhere",
+                deployment.wasm.display()
+            ));
+        }
+        let missing = lint::missing_keys(&plan, &Here);
+        let missing: Vec<Finding> =
+            missing.into_iter().map(|problem| Finding::new(&source, problem)).collect();
+        complain(&missing);
+        let name = source.name.clone();
+        let yaml = envoy::to_yaml(&plan, &name, &source.text, &deployment).map_err(|error| anyhow!(error))?;
+        print(&yaml)?;
+        Ok(Status::Fine)
+    }
+}

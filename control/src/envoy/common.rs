@@ -1,0 +1,169 @@
+//! Messages that many parts of the API share.
+
+use super::Any;
+use serde::{Serialize, Serializer};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// `google.protobuf.Duration`, printed as `0.2s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seconds(pub Duration);
+
+impl Seconds {
+    pub const fn from_secs(seconds: u64) -> Seconds {
+        Seconds(Duration::from_secs(seconds))
+    }
+
+    pub const fn from_millis(milliseconds: u64) -> Seconds {
+        Seconds(Duration::from_millis(milliseconds))
+    }
+}
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (seconds, nanoseconds) = (self.0.as_secs(), self.0.subsec_nanos());
+        if nanoseconds == 0 {
+            return serializer.collect_str(&format_args!("{seconds}s"));
+        }
+        let fraction = format!("{nanoseconds:09}");
+        serializer.collect_str(&format_args!("{seconds}.{}s", fraction.trim_end_matches('0')))
+    }
+}
+
+/// An extension's name and configuration, wherever the API takes one.
+#[derive(Debug, Clone, Serialize)]
+pub struct Extension {
+    pub name: String,
+    pub typed_config: Box<Any>,
+}
+
+impl Extension {
+    pub fn new(name: impl Into<String>, typed_config: Any) -> Extension {
+        Extension { name: name.into(), typed_config: Box::new(typed_config) }
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Address {
+    pub socket_address: SocketAddress,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct SocketAddress {
+    pub address: String,
+    pub port_value: u16,
+}
+
+impl Address {
+    pub fn new(address: impl Into<String>, port_value: u16) -> Address {
+        Address { socket_address: SocketAddress { address: address.into(), port_value } }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Address {
+        Address::new(address.ip().to_string(), address.port())
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataSource {
+    Filename(String),
+    InlineString(String),
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct HeaderValue {
+    pub key: String,
+    pub value: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct HeaderValueOption {
+    pub header: HeaderValue,
+    pub append_action: AppendAction,
+}
+
+impl HeaderValueOption {
+    pub fn overwrite(key: &str, value: impl Into<String>) -> HeaderValueOption {
+        let header = HeaderValue { key: key.into(), value: value.into() };
+        HeaderValueOption { header, append_action: AppendAction::OverwriteIfExistsOrAdd }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AppendAction {
+    OverwriteIfExistsOrAdd,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct BackoffStrategy {
+    pub base_interval: Seconds,
+    pub max_interval: Seconds,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RuntimeFeatureFlag {
+    pub default_value: bool,
+    pub runtime_key: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct TcpKeepalive {
+    pub keepalive_probes: u32,
+    pub keepalive_time: u32,
+    pub keepalive_interval: u32,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Http1ProtocolOptions {
+    /// Requests with both `transfer-encoding` and `content-length` are how requests are smuggled.
+    pub allow_chunked_length: bool,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Http2ProtocolOptions {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_concurrent_streams: Option<u32>,
+    pub initial_stream_window_size: u32,
+    pub initial_connection_window_size: u32,
+}
+
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct HttpProtocolCommonOptions {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub idle_timeout: Option<Seconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_headers_count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_stream_duration: Option<Seconds>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headers_with_underscores_action: Option<HeadersWithUnderscoresAction>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum HeadersWithUnderscoresAction {
+    DropHeader,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(milliseconds: u64, expected: &str) {
+        let printed = serde_json::to_value(Seconds::from_millis(milliseconds)).unwrap();
+        assert_eq!(printed, expected);
+    }
+
+    #[test]
+    fn durations_are_printed_as_protobuf_reads_them() {
+        check(0, "0s");
+        check(60_000, "60s");
+        check(100, "0.1s");
+        check(1_050, "1.05s");
+    }
+}

@@ -1,0 +1,73 @@
+//! The log: one JSON line per exchange.
+//!
+//! The filter's event if it made one; else, for what never reached it or broke it, what Envoy knows. Invariant: no header of
+//! the request is logged, because the key of a target may stand in it.
+
+use super::{HEALTH_PATHS, Rendering};
+use crate::envoy::*;
+use crate::render::plugin::sha256_hex;
+use serde_json::json;
+
+/// Filter state in which the filter leaves its event. Empty: the exchange is not to be logged.
+const EVENT: &str = "wasm.kt.event";
+
+impl Rendering<'_> {
+    pub(super) fn access_log(&self) -> Vec<AccessLog> {
+        let event = format!("%FILTER_STATE({EVENT}:PLAIN)%\n");
+        let has_event = format!("'{EVENT}' in filter_state");
+        let unhealthy: Vec<String> =
+            HEALTH_PATHS.iter().map(|path| format!("request.url_path != '{path}'")).collect();
+        let mut loggers = Vec::new();
+        if self.plan.config.policies.chain.iter().any(|entry| entry.name == "audit-logger") {
+            loggers.push(self.file(
+                &format!("{has_event} && size(filter_state['{EVENT}']) > 0"),
+                SubstitutionFormatString {
+                    content_type: None,
+                    format: Format::TextFormatSource(DataSource::InlineString(event)),
+                },
+            ));
+        }
+        loggers.push(self.file(
+            &format!("!({has_event}) && {}", unhealthy.join(" && ")),
+            SubstitutionFormatString { content_type: None, format: Format::JsonFormat(self.native_event()) },
+        ));
+        loggers
+    }
+
+    fn file(&self, filter: &str, log_format: SubstitutionFormatString) -> AccessLog {
+        AccessLog {
+            name: "envoy.access_loggers.file".into(),
+            filter: expression(filter),
+            typed_config: Any::FileAccessLog(FileAccessLog {
+                path: self.deployment.access_log.display().to_string(),
+                log_format,
+            }),
+        }
+    }
+
+    /// What Envoy knows, under the names of the audit event.
+    fn native_event(&self) -> serde_json::Value {
+        let pack = &self.plan.config.pack;
+        let literal = |text: &str| text.replace('%', "%%");
+        json!({
+            "time": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
+            "request_id": "%STREAM_ID%",
+            "pack": literal(&pack.name),
+            "pack_version": literal(&pack.version),
+            "config_sha256": sha256_hex(self.source),
+            "endpoint": "%PATH(NQ)%",
+            "status": "%RESPONSE_CODE%",
+            "ended": "not_inspected",
+            "details": "%RESPONSE_CODE_DETAILS%",
+            "flags": "%RESPONSE_FLAGS%",
+            "attempts": "%UPSTREAM_REQUEST_ATTEMPT_COUNT%",
+            "latency_ms": {"total": "%DURATION%"},
+        })
+    }
+}
+
+/// A filter on an expression over the request, the response and the filter state.
+pub(super) fn expression(expression: &str) -> AccessLogFilter {
+    let filter = Any::ExpressionFilter(ExpressionFilter { expression: expression.to_owned() });
+    AccessLogFilter::ExtensionFilter(Extension::new("cel", filter))
+}

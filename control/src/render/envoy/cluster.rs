@@ -1,0 +1,212 @@
+//! One cluster per target, and a twin for its streams where they may take longer.
+//!
+//! Invariant: all attempts of a request share one set of headers, so every chain here sets or removes `authorization`
+//! before the request leaves. The key of one target once reached another that way.
+
+use super::{Error, Rendering};
+use crate::envoy::*;
+use crate::render::plugin;
+use kt_core::attempt::streaming_twin;
+use kt_core::config;
+use kt_core::targets::{KeySource, Target};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// A provider that has not accepted a connection by then is down.
+const CONNECT_TIMEOUT: Seconds = Seconds::from_secs(5);
+
+/// Envoy's defaults (three retries at once) would turn a provider's outage into errors under load. The gateway bounds load
+/// at the listener.
+const UNBOUNDED: u32 = 1_000_000;
+
+/// Name under which the filter knows a cluster, and the cluster's own.
+pub(super) fn names(target: &Target) -> impl Iterator<Item = (String, String)> {
+    let plain = (target.id.clone(), format!("kt_{}", target.id));
+    let stream = target.has_streaming_twin().then(|| {
+        let name = streaming_twin(&target.id);
+        let cluster = format!("kt_{name}");
+        (name, cluster)
+    });
+    [plain].into_iter().chain(stream)
+}
+
+fn secret_name(target: &Target) -> String {
+    format!("kt_key_{}", target.id)
+}
+
+impl Rendering<'_> {
+    pub(super) fn clusters(&self, target: &Target) -> Result<Vec<Cluster>, Error> {
+        let limits = [target.timeout, target.stream_timeout];
+        names(target).zip(limits).map(|((_, name), limit)| self.cluster(target, name, limit)).collect()
+    }
+
+    /// The files that hold keys. Envoy reads them; their contents are never rendered.
+    pub(super) fn secrets(&self) -> Vec<Secret> {
+        let secret = |target: &Target| match &target.key {
+            KeySource::File(file) => Some(Secret {
+                name: secret_name(target),
+                generic_secret: GenericSecret { secret: DataSource::Filename(file.clone()) },
+            }),
+            _ => None,
+        };
+        self.plan.targets.iter().filter_map(secret).collect()
+    }
+
+    fn cluster(&self, target: &Target, name: String, limit: Duration) -> Result<Cluster, Error> {
+        let endpoint = &target.endpoint;
+        let is_address = endpoint.ip().is_some();
+        let plain_name = format!("kt_{}", target.id);
+        let protocol = Any::HttpProtocolOptions(HttpProtocolOptions {
+            common_http_protocol_options: HttpProtocolCommonOptions {
+                // The wall clock of one attempt; ending it counts as a reset, so the next target is tried.
+                max_stream_duration: Some(Seconds(limit)),
+                ..HttpProtocolCommonOptions::default()
+            },
+            upstream_protocol_options: upstream_protocol(endpoint.tls),
+            http_filters: self.attempt_filters(target)?,
+        });
+        let lb_endpoint = LbEndpoint {
+            endpoint: Endpoint {
+                hostname: endpoint.authority(),
+                address: Address::new(endpoint.host.clone(), endpoint.port),
+            },
+        };
+        Ok(Cluster {
+            alt_stat_name: (name != plain_name).then_some(plain_name),
+            r#type: if is_address { DiscoveryType::Static } else { DiscoveryType::StrictDns },
+            dns_lookup_family: (!is_address).then_some(DnsLookupFamily::V4Preferred),
+            connect_timeout: CONNECT_TIMEOUT,
+            upstream_connection_options: UpstreamConnectionOptions {
+                tcp_keepalive: TcpKeepalive {
+                    keepalive_probes: 3,
+                    keepalive_time: 60,
+                    keepalive_interval: 10,
+                },
+            },
+            circuit_breakers: CircuitBreakers {
+                thresholds: vec![Thresholds {
+                    max_connections: UNBOUNDED,
+                    max_pending_requests: UNBOUNDED,
+                    max_requests: UNBOUNDED,
+                    max_retries: UNBOUNDED,
+                }],
+            },
+            outlier_detection: target.circuit_breaker.as_ref().map(outlier_detection),
+            common_lb_config: target.circuit_breaker.as_ref().map(|_| CommonLbConfig {
+                // Zero would answer 503 for a target whose only endpoint is ejected, instead of going on to the next target.
+                healthy_panic_threshold: Percent { value: 1 },
+                // By default a second ejected endpoint is still used for up to a second.
+                update_merge_window: Seconds::from_secs(0),
+            }),
+            load_assignment: ClusterLoadAssignment {
+                cluster_name: name.clone(),
+                endpoints: vec![LocalityLbEndpoints { lb_endpoints: vec![lb_endpoint] }],
+            },
+            transport_socket: endpoint.tls.then(|| self.tls(&endpoint.host, endpoint.ip())),
+            typed_extension_protocol_options: BTreeMap::from([(
+                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
+                protocol,
+            )]),
+            name,
+        })
+    }
+
+    fn tls(&self, host: &str, address: Option<IpAddr>) -> Extension {
+        let san_type = if address.is_some() { SanType::IpAddress } else { SanType::Dns };
+        let context = Any::UpstreamTlsContext(UpstreamTlsContext {
+            sni: address.is_none().then(|| host.to_owned()),
+            common_tls_context: CommonTlsContext {
+                validation_context: CertificateValidationContext {
+                    trusted_ca: DataSource::Filename(self.deployment.ca_file.display().to_string()),
+                    match_typed_subject_alt_names: vec![SubjectAltNameMatcher {
+                        san_type,
+                        matcher: StringMatcher::Exact(host.to_owned()),
+                    }],
+                },
+            },
+        });
+        Extension::new("envoy.transport_sockets.tls", context)
+    }
+
+    /// What every attempt passes on its way out.
+    fn attempt_filters(&self, target: &Target) -> Result<Vec<Extension>, Error> {
+        let mut filters = Vec::new();
+        if plugin::has_attempt_role(self.plan) {
+            // First, so that the filter never sees the key of the target before.
+            filters.push(header_mutation(remove_authorization()));
+            let wasm = self.wasm("kt_attempt", Some(&target.id), &plugin::attempt(target))?;
+            filters.push(Extension::new(super::WASM_FILTER, wasm));
+        }
+        match &target.key {
+            KeySource::Env(name) => {
+                let value = format!("Bearer %ENVIRONMENT({name})%");
+                let set = Mutation::Append(HeaderValueOption::overwrite("authorization", value));
+                filters.push(header_mutation(set));
+            }
+            KeySource::File(_) => filters.push(injected_credential(secret_name(target))),
+            // With several targets the filter restores the caller's key; with one it was never taken away.
+            KeySource::Client => {}
+            KeySource::None if plugin::has_attempt_role(self.plan) => {}
+            KeySource::None => filters.push(header_mutation(remove_authorization())),
+        }
+        filters.push(Extension::new("envoy.filters.http.upstream_codec", Any::UpstreamCodec {}));
+        Ok(filters)
+    }
+}
+
+fn remove_authorization() -> Mutation {
+    Mutation::Remove("authorization".into())
+}
+
+fn header_mutation(mutation: Mutation) -> Extension {
+    let mutations = Mutations { request_mutations: vec![mutation] };
+    Extension::new("envoy.filters.http.header_mutation", Any::HeaderMutation(HeaderMutation { mutations }))
+}
+
+fn injected_credential(secret: String) -> Extension {
+    let credential = Any::GenericCredential(GenericCredential {
+        credential: SdsSecretConfig { name: secret },
+        header: "authorization".into(),
+        header_value_prefix: "Bearer ".into(),
+    });
+    Extension::new(
+        "envoy.filters.http.credential_injector",
+        Any::CredentialInjector(CredentialInjector {
+            overwrite: true,
+            credential: Extension::new("envoy.http.injected_credentials.generic", credential),
+        }),
+    )
+}
+
+/// HTTP/2 where the upstream offers it during the TLS handshake; without TLS there is no offer.
+fn upstream_protocol(tls: bool) -> UpstreamProtocolOptions {
+    if tls {
+        UpstreamProtocolOptions::AutoConfig(AutoHttpConfig {
+            http2_protocol_options: Http2ProtocolOptions {
+                max_concurrent_streams: None,
+                initial_stream_window_size: 1024 * 1024,
+                initial_connection_window_size: 4 * 1024 * 1024,
+            },
+        })
+    } else {
+        UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
+            http_protocol_options: Http1ProtocolOptions { allow_chunked_length: false },
+        })
+    }
+}
+
+/// Ejects single endpoints of a target. The breaker of the target as a whole is the filter's.
+fn outlier_detection(breaker: &config::CircuitBreaker) -> OutlierDetection {
+    let recovery = Seconds::from_secs(breaker.recovery_timeout_seconds);
+    OutlierDetection {
+        consecutive_5xx: breaker.failure_threshold,
+        interval: Seconds::from_millis(500),
+        base_ejection_time: recovery,
+        max_ejection_time: recovery,
+        max_ejection_percent: 100,
+        enforcing_success_rate: 0,
+        enforcing_failure_percentage: 0,
+        enforcing_consecutive_gateway_failure: 0,
+    }
+}

@@ -1,0 +1,49 @@
+//! The filter's own configuration.
+//!
+//! Knows nothing of Envoy. Invariant: holds names of keys, never keys.
+
+use kt_core::plan::Plan;
+use kt_core::plugin::{Attempt, Downstream, PluginConfig};
+use kt_core::targets::{KeySource, Target};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// Configuration of the listener's role. `source` is the operator's file as it came.
+pub fn downstream(plan: &Plan, source: &str) -> PluginConfig {
+    PluginConfig::Downstream(Box::new(Downstream {
+        policy_config: plan.config.clone(),
+        config_sha256: sha256_hex(source),
+        pattern_automaton: None,
+        attempt_role: has_attempt_role(plan),
+    }))
+}
+
+/// Configuration of the role in a target's cluster.
+pub fn attempt(target: &Target) -> PluginConfig {
+    PluginConfig::Attempt(Attempt {
+        target: target.id.clone(),
+        model: target.model.clone(),
+        authority: target.endpoint.authority(),
+        path_prefix: target.endpoint.path_prefix.clone(),
+        client_key: target.key == KeySource::Client,
+    })
+}
+
+/// Whether targets have a role of their own. With one target there is nothing to switch between.
+pub fn has_attempt_role(plan: &Plan) -> bool {
+    plan.targets.len() > 1
+}
+
+/// As readable JSON text.
+pub fn to_json(config: &PluginConfig) -> serde_json::Result<String> {
+    Ok(serde_json::to_string_pretty(config)? + "\n")
+}
+
+/// Digest that names the operator's file in every event.
+pub fn sha256_hex(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}

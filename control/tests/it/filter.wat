@@ -1,0 +1,43 @@
+;; The least that Envoy takes for a filter, so that what surrounds a filter can be tested without ours. It leaves an event
+;; for requests with `x-event`, an empty one for those with `x-quiet`, answers those with `x-refuse` itself, and breaks on
+;; those with `x-trap`.
+(module
+  (import "env" "proxy_set_property" (func $set_property (param i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_get_header_map_value" (func $header (param i32 i32 i32 i32 i32) (result i32)))
+  (import "env" "proxy_send_local_response"
+    (func $respond (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (global $top (mut i32) (i32.const 1024))
+  (data (i32.const 16) "kt.event")
+  (data (i32.const 32) "x-event")
+  (data (i32.const 48) "x-refuse")
+  (data (i32.const 64) "x-trap")
+  (data (i32.const 80) "{\"made\":\"by the filter\"}")
+  (data (i32.const 128) "refused")
+  (data (i32.const 144) "x-quiet")
+  (func (export "proxy_abi_version_0_2_1"))
+  (func (export "_initialize"))
+  ;; Starts over long before the memory ends; nothing is kept.
+  (func (export "proxy_on_memory_allocate") (param $size i32) (result i32) (local $start i32)
+    (if (i32.gt_u (global.get $top) (i32.const 65536)) (then (global.set $top (i32.const 1024))))
+    (local.set $start (global.get $top))
+    (global.set $top (i32.and (i32.add (i32.add (global.get $top) (local.get $size)) (i32.const 7)) (i32.const -8)))
+    (local.get $start))
+  (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1))
+  (func (export "proxy_on_context_create") (param i32 i32))
+  (func $has (param $name i32) (param $length i32) (result i32)
+    (i32.eqz (call $header (i32.const 0) (local.get $name) (local.get $length) (i32.const 256) (i32.const 260))))
+  (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+    (if (call $has (i32.const 64) (i32.const 6)) (then (unreachable)))
+    (if (call $has (i32.const 48) (i32.const 8))
+      (then
+        (drop (call $respond (i32.const 400) (i32.const 0) (i32.const 0) (i32.const 128) (i32.const 7)
+          (i32.const 0) (i32.const 0) (i32.const -1)))
+        (return (i32.const 1))))
+    (i32.const 0))
+  (func (export "proxy_on_log") (param i32)
+    (if (call $has (i32.const 144) (i32.const 7))
+      (then (drop (call $set_property (i32.const 16) (i32.const 8) (i32.const 80) (i32.const 0)))))
+    (if (call $has (i32.const 32) (i32.const 7))
+      (then (drop (call $set_property (i32.const 16) (i32.const 8) (i32.const 80) (i32.const 24)))))))
