@@ -3,30 +3,19 @@
 //! Knows nothing of Envoy. Invariant: holds names of keys, never keys.
 
 use kt_core::plan::Plan;
-use kt_core::plugin::{Attempt, Downstream, PluginConfig};
-use kt_core::targets::{KeySource, Target};
+use kt_core::plugin::{Attempt, PluginConfig};
+use kt_core::targets::Target;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 /// Configuration of the listener's role. `source` is the operator's file as it came.
 pub fn downstream(plan: &Plan, source: &str) -> PluginConfig {
-    PluginConfig::Downstream(Box::new(Downstream {
-        policy_config: plan.config.clone(),
-        config_sha256: sha256_hex(source),
-        pattern_automaton: None,
-        attempt_role: has_attempt_role(plan),
-    }))
+    PluginConfig::Downstream(Box::new(plan.downstream(&sha256_hex(source), None)))
 }
 
 /// Configuration of the role in a target's cluster.
 pub fn attempt(target: &Target) -> PluginConfig {
-    PluginConfig::Attempt(Attempt {
-        target: target.id.clone(),
-        model: target.model.clone(),
-        authority: target.endpoint.authority(),
-        path_prefix: target.endpoint.path_prefix.clone(),
-        client_key: target.key == KeySource::Client,
-    })
+    PluginConfig::Attempt(Attempt::from(&target.plugin()))
 }
 
 /// Whether targets have a role of their own. With one target there is nothing to switch between.
