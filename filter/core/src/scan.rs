@@ -7,4 +7,24 @@ pub mod identifiers;
 pub mod normalize;
 pub mod patterns;
 pub(crate) mod simd;
+pub(crate) mod turns;
 pub mod words;
+
+/// What comes first in a text that is read from some byte on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step<Hit> {
+    /// A match that no further text can change.
+    Hit(Hit),
+    /// No match begins before this byte; from it on, more text may make one. The length of the text: nothing may.
+    Open(usize),
+}
+
+impl<Hit> Step<Hit> {
+    /// The same step with its match put differently.
+    pub fn map<Other>(self, put: impl FnOnce(Hit) -> Other) -> Step<Other> {
+        match self {
+            Step::Hit(hit) => Step::Hit(put(hit)),
+            Step::Open(at) => Step::Open(at),
+        }
+    }
+}
