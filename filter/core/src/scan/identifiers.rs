@@ -11,13 +11,14 @@ pub(crate) mod anchor;
 pub(crate) mod cursor;
 mod email;
 mod iban;
+pub mod medical;
 mod network;
 mod number;
 mod phone;
 mod secret;
 mod wallet;
 
-use super::simd;
+use super::{Step, simd};
 use cursor::{Cursor, Open, Verdict};
 
 /// A kind of identifier.
@@ -180,17 +181,8 @@ pub fn open_from(set: Identifiers, text: &str, from: usize) -> usize {
     }
 }
 
-/// What comes first in a text.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Step {
-    /// A match that no further text can change.
-    Hit(Hit),
-    /// No match begins before this byte; from it on, more text may make one. The length of the text: it is done.
-    Open(usize),
-}
-
 /// The first thing in `text[from..]`; `more`: the text may go on.
-pub fn next(set: Identifiers, text: &str, from: usize, more: bool) -> Step {
+pub fn next(set: Identifiers, text: &str, from: usize, more: bool) -> Step<Hit> {
     let scanner = Scanner { set, text: Cursor::new(text, more), floor: from };
     match scanner.first() {
         Ok(Some(hit)) => Step::Hit(hit),
@@ -209,6 +201,16 @@ struct Scanner<'a> {
 
 /// A match, or nothing; or the place from where on more text is needed.
 type Found = Result<Option<Hit>, usize>;
+
+/// Returns what was found; goes on if that is nothing.
+macro_rules! attempt {
+    ($found:expr) => {
+        match $found {
+            Ok(None) => {}
+            found => return found,
+        }
+    };
+}
 
 impl Scanner<'_> {
     fn first(&self) -> Found {
@@ -264,18 +266,13 @@ impl Scanner<'_> {
         if classes & anchor::MIDDLE != 0 {
             match text.before(at + 1, 1) {
                 b'@' if self.set.contains(Email) => {
-                    if let Some(start) = email::start(text, at, self.floor)
-                        && let found @ (Ok(Some(_)) | Err(_)) =
-                            found(Email, start, email::verify(text, start))
-                    {
-                        return found;
+                    if let Some(start) = email::start(text, at, self.floor) {
+                        attempt!(self.attempt(Email, start, email::verify));
                     }
                 }
                 b':' => {
-                    if let Some(start) = network::start(text, at, self.floor)
-                        && let found @ (Ok(Some(_)) | Err(_)) = self.address(start)
-                    {
-                        return found;
+                    if let Some(start) = network::start(text, at, self.floor) {
+                        attempt!(self.address(start));
                     }
                 }
                 _ => {}
@@ -295,21 +292,19 @@ impl Scanner<'_> {
     /// What begins at `at`, in order of precedence.
     fn starting(&self, at: usize, classes: u8) -> Found {
         use Identifier::*;
-        let text = &self.text;
-        let tries: &[(u8, Identifier, fn(&Cursor, usize) -> Verdict)] = &[
-            (anchor::SECRETS, Secret, secret::verify),
-            (anchor::THIRD, Crypto, wallet::bech32),
-            (anchor::ACCOUNT, Iban, iban::verify),
-            (anchor::DASHED, Mac, dashed_mac),
-        ];
         if classes & !anchor::NUMBER != 0 {
-            for (class, kind, verify) in tries {
-                if classes & class != 0
-                    && self.set.contains(*kind)
-                    && let found @ (Ok(Some(_)) | Err(_)) = found(*kind, at, verify(text, at))
-                {
-                    return found;
-                }
+            if classes & anchor::SECRETS != 0 {
+                attempt!(self.attempt(Secret, at, secret::verify));
+            }
+            if classes & anchor::THIRD != 0 {
+                attempt!(self.attempt(Crypto, at, wallet::bech32));
+            }
+            if classes & anchor::ACCOUNT != 0 {
+                attempt!(self.attempt(Iban, at, iban::verify));
+            }
+            if classes & anchor::DASHED != 0 && network::begins(&self.text, at) {
+                // With dashes only: the form with colons shows at its first colon.
+                attempt!(self.attempt(Mac, at, network::mac));
             }
         }
         if classes & anchor::NUMBER != 0 { self.number(at) } else { Ok(None) }
@@ -318,26 +313,22 @@ impl Scanner<'_> {
     /// A number whose first digit is at `at`.
     fn number(&self, at: usize) -> Found {
         use Identifier::*;
-        let text = &self.text;
-        let tries: &[(Identifier, fn(&Cursor, usize) -> Verdict)] = &[
-            (CreditCard, number::card),
-            (UsSsn, number::us_ssn),
-            (UsItin, number::us_itin),
-            (Ip, number::ipv4),
-            (Crypto, wallet::ethereum),
-            (Crypto, wallet::base58),
-        ];
-        for (kind, verify) in tries {
-            if self.set.contains(*kind)
-                && let found @ (Ok(Some(_)) | Err(_)) = found(*kind, at, verify(text, at))
-            {
-                return found;
-            }
-        }
+        attempt!(self.attempt(CreditCard, at, number::card));
+        attempt!(self.attempt(UsSsn, at, number::us_ssn));
+        attempt!(self.attempt(UsItin, at, number::us_itin));
+        attempt!(self.attempt(Ip, at, number::ipv4));
+        attempt!(self.attempt(Crypto, at, wallet::ethereum));
+        attempt!(self.attempt(Crypto, at, wallet::base58));
         match self.telephone_start(at) {
-            Some(start) => found(Phone, start, phone::verify(text, at)),
+            Some(start) => found(Phone, start, phone::verify(&self.text, at)),
             None => Ok(None),
         }
+    }
+
+    /// What `verify` says of `start`, if the kind is wanted.
+    #[inline]
+    fn attempt(&self, kind: Identifier, start: usize, verify: impl Fn(&Cursor, usize) -> Verdict) -> Found {
+        if self.set.contains(kind) { found(kind, start, verify(&self.text, start)) } else { Ok(None) }
     }
 
     /// Where the telephone number begins whose first digit is at `digit`.
@@ -348,16 +339,8 @@ impl Scanner<'_> {
 
     /// An address with colons that begins at `start`.
     fn address(&self, start: usize) -> Found {
-        if self.set.contains(Identifier::Mac)
-            && let found @ (Ok(Some(_)) | Err(_)) =
-                found(Identifier::Mac, start, network::mac(&self.text, start))
-        {
-            return found;
-        }
-        if self.set.contains(Identifier::Ip) {
-            return found(Identifier::Ip, start, network::ipv6(&self.text, start));
-        }
-        Ok(None)
+        attempt!(self.attempt(Identifier::Mac, start, network::mac));
+        self.attempt(Identifier::Ip, start, network::ipv6)
     }
 
     /// What was found at `at`, unless an e-mail address began before or there: its `@`, where it is recognised, is yet to
@@ -414,9 +397,4 @@ fn found(kind: Identifier, start: usize, verdict: Verdict) -> Found {
         Ok(end) => Ok(end.map(|end| Hit { kind, start, end })),
         Err(Open) => Err(start),
     }
-}
-
-/// With dashes only: the form with colons shows at its first colon.
-fn dashed_mac(text: &Cursor, start: usize) -> Verdict {
-    if network::begins(text, start) { network::mac(text, start) } else { Ok(None) }
 }

@@ -68,7 +68,9 @@ const fn add(nibbles: &mut Nibbles, byte: u8, class: u8) {
 
 const fn class_of(prefix: &[u8]) -> u8 {
     match prefix {
-        [_, _, b'-' | b'_', ..] if prefix[0] != b'-' => THIRD,
+        // A dash in fourth place too keeps the class narrow.
+        [b'-', ..] => FOURTH,
+        [_, _, b'-' | b'_', ..] => THIRD,
         [_, _, _, b'-' | b'_', ..] => FOURTH,
         [b'A' | b'e', ..] => CAPITAL,
         _ => OTHER,
@@ -161,8 +163,7 @@ const fn tables() -> Tables {
         n += 1;
     }
     add_prefix(&mut ahead, WEB_TOKEN.as_bytes(), CAPITAL);
-    // Its fourth byte is a dash too, which keeps the class narrow.
-    add_prefix(&mut ahead, PEM.as_bytes(), FOURTH);
+    add_prefix(&mut ahead, PEM.as_bytes(), class_of(PEM.as_bytes()));
     add_prefix(&mut ahead, b"bc1", THIRD);
     add_prefix(&mut ahead, b"BC1", THIRD);
     Tables { ahead, word, inside_words: MIDDLE }

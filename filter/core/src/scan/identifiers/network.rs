@@ -89,7 +89,7 @@ pub(super) fn ipv6(text: &Cursor, start: usize) -> Verdict {
     }
     // Short compressed forms without digits are paths of programs; `::1` and the like name nobody.
     let plausible =
-        if compressed { digits && groups >= 2 && groups < GROUPS && longest >= 3 } else { groups == GROUPS };
+        if compressed { digits && (2..GROUPS).contains(&groups) && longest >= 3 } else { groups == GROUPS };
     Ok((plausible && ends(text, at)?).then_some(at))
 }
 
