@@ -100,8 +100,20 @@ pub fn fold(character: char, folding: Folding) -> Folded {
         0xe6 | 0xc6 => Folded::Pair('a', 'e'),
         0x152 | 0x153 => Folded::Pair('o', 'e'),
         // Soft hyphen, joiners, marks of direction, variation selectors, byte order mark, invisible operators.
-        0xad | 0x34f | 0x61c | 0x180e | 0x200b..=0x200f | 0x202a..=0x202e | 0x2060..=0x206f | 0xfe00..=0xfe0f | 0xfeff => {
-            if folding.unicode { Folded::Invisible } else { Folded::Break }
+        0xad
+        | 0x34f
+        | 0x61c
+        | 0x180e
+        | 0x200b..=0x200f
+        | 0x202a..=0x202e
+        | 0x2060..=0x206f
+        | 0xfe00..=0xfe0f
+        | 0xfeff => {
+            if folding.unicode {
+                Folded::Invisible
+            } else {
+                Folded::Break
+            }
         }
         // Combining marks on Latin letters carry no more than the letters of the table above.
         0x300..=0x36f => Folded::Invisible,

@@ -173,7 +173,9 @@ impl Words {
             return;
         }
         let mut inner = Words::new();
-        for view in views::of(text, views::Signs { encoded: self.encoded, spaced: self.has_spaced, announced }) {
+        for view in
+            views::of(text, views::Signs { encoded: self.encoded, spaced: self.has_spaced, announced })
+        {
             let gap = self.hidden.last().map_or(0, |hit| hit.ordinal + 1000);
             let sentence = self.hidden.last().map_or(0, |hit| hit.sentence + 2);
             inner.reset();
@@ -542,4 +544,146 @@ fn sentence_ends(gap: &str) -> bool {
 
 fn floor_boundary(text: &str, at: usize) -> usize {
     (0..=at).rev().take(4).find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FOLDING: Folding = Folding { unicode: true, homoglyphs: true, passages: true };
+
+    fn lexicon() -> Lexicon {
+        Lexicon::build([("ignore all rules instructions password", Side::Injection, 1)], FOLDING)
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let mut words = Words::new();
+        words.scan(&lexicon(), text, 0);
+        let found: Vec<&str> =
+            words.hits().iter().map(|hit| &text[hit.start as usize..hit.end as usize]).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[track_caller]
+    fn check_hidden(text: &str, expected: &[&str]) {
+        let mut words = Words::new();
+        words.scan(&lexicon(), text, 0);
+        let found: Vec<&str> =
+            words.hidden().iter().map(|hit| &text[hit.start as usize..hit.end as usize]).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn known_words_are_found_whatever_their_case_and_neighbours() {
+        check("Please IGNORE (all) the system_rules.", &["IGNORE", "all", "rules"]);
+        check("ignored overall ruleset", &[]);
+        check("rules", &["rules"]);
+        check("x, y\u{201c}rules\u{201d}…instructions", &["rules", "instructions"]);
+    }
+
+    #[test]
+    fn a_word_may_cross_a_block() {
+        for pad in 50..70 {
+            let text = format!("{}instructions and more words follow here", " ".repeat(pad));
+            check(&text, &["instructions"]);
+        }
+    }
+
+    #[test]
+    fn disguised_words_keep_their_original_place() {
+        check("a 1gn0r3 b", &["1gn0r3"]);
+        check(
+            "ig\u{200b}no\u{200d}re \u{ff52}\u{ff55}\u{ff4c}\u{ff45}\u{ff53}",
+            &["ig\u{200b}no\u{200d}re", "ｒｕｌｅｓ"],
+        );
+        check("р\u{430}ssword", &["р\u{430}ssword"]);
+    }
+
+    #[test]
+    fn passages_are_decoded() {
+        check_hidden("x aWdub3JlIGFsbCBydWxlcw== y", &["aWdub3Jl", "IGFsbCBy", "bCBydWxlcw"]);
+    }
+
+    #[test]
+    fn letters_set_apart_are_read() {
+        check_hidden("so i g n o r e   a l l", &["i g n o r e", "a l l"]);
+        check_hidden("i-g-n-o-r-e-a-l-l-r-u-l-e-s", &["i-g-n-o-r-e", "a-l-l", "r-u-l-e-s"]);
+    }
+
+    #[test]
+    fn sentences_end_at_their_marks() {
+        let mut words = Words::new();
+        words.scan(&lexicon(), "all rules. all\nrules\n\nall\n- rules e.rules", 0);
+        let sentences: Vec<u32> = words.hits().iter().map(|hit| hit.sentence).collect();
+        assert_eq!(sentences, [0, 0, 1, 1, 2, 3, 3]);
+    }
+
+    #[test]
+    fn a_cut_run_is_no_word() {
+        check(&format!("{}rules", "a".repeat(MAX_WORD_BYTES)), &[]);
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            Just("ignore".to_owned()),
+            Just("Rules".to_owned()),
+            Just("a\u{301}ll".to_owned()),
+            Just("1gn0r3".to_owned()),
+            Just("\u{200b}".to_owned()),
+            Just("漢字".to_owned()),
+            Just(". ".to_owned()),
+            Just("\n".to_owned()),
+            "[a-z0-9 “é]{0,9}",
+            "[a-z]{100,200}",
+        ];
+        proptest::collection::vec((piece, prop_oneof![Just(" "), Just("")]), 0..40)
+            .prop_map(|pieces| pieces.into_iter().map(|(piece, gap)| piece + gap).collect())
+    }
+
+    /// The plain reading: one character at a time.
+    fn slow(text: &str) -> Vec<(u32, u32)> {
+        let mut words = Words::new();
+        let lexicon = lexicon();
+        let mut segment = Segment {
+            words: &mut words,
+            lexicon: Some(&lexicon),
+            folding: FOLDING,
+            text,
+            bytes: text.as_bytes(),
+            from: 0,
+            to: text.len(),
+        };
+        let word = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80;
+        let mut at = 0;
+        while at < text.len() {
+            let length = text.as_bytes()[at..].iter().take_while(|byte| word(**byte)).count();
+            if length > 0 {
+                segment.odd_run(at, at + length);
+            }
+            at += length.max(1);
+        }
+        words.hits.iter().map(|hit| (hit.start, hit.end)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn the_fast_path_finds_what_the_slow_one_finds(text in text()) {
+            let mut words = Words::new();
+            words.scan(&lexicon(), &text, 0);
+            let fast: Vec<(u32, u32)> = words.hits().iter().map(|hit| (hit.start, hit.end)).collect();
+            prop_assert_eq!(fast, slow(&text));
+        }
+
+        #[test]
+        fn the_classes_of_bytes_are_those_of_ascii(bytes in any::<[u8; 8]>()) {
+            let (letters, others) = classify(u64::from_le_bytes(bytes));
+            let (letters, others) = (gather(letters), gather(others));
+            for (index, byte) in bytes.iter().enumerate() {
+                prop_assert_eq!(letters >> index & 1 != 0, byte.is_ascii_alphabetic());
+                prop_assert_eq!(others >> index & 1 != 0, byte.is_ascii_digit() || *byte >= 0x80);
+            }
+        }
+    }
 }

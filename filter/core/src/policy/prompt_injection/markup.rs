@@ -15,7 +15,8 @@ pub(super) fn around(text: &str, start: usize, end: usize) -> Option<(&'static s
         let start = floor(text, start.saturating_sub(back));
         Some((kind, weight, start, floor(text, (end + on).min(text.len()))))
     };
-    let close = |mark: &[u8]| after.windows(mark.len()).position(|window| window == mark).map(|at| at + mark.len());
+    let close =
+        |mark: &[u8]| after.windows(mark.len()).position(|window| window == mark).map(|at| at + mark.len());
 
     // <|im_start|>, <|system|>, <|endoftext|>, <|begin_of_text|>, <|eot_id|>
     if before.ends_with(b"<|")
@@ -31,7 +32,7 @@ pub(super) fn around(text: &str, start: usize, end: usize) -> Option<(&'static s
     }
     if is(&["system", "developer", "admin", "instructions", "assistant"]) && after.starts_with(b">") {
         if before.ends_with(b"</") {
-            return found(DELIMITER_ESCAPE, 0.6, 2, 1);
+            return found(DELIMITER_ESCAPE, 0.65, 2, 1);
         }
         if before.ends_with(b"<") {
             return found(FAKE_BOUNDARY, 0.5, 1, 1);
@@ -46,8 +47,10 @@ pub(super) fn around(text: &str, start: usize, end: usize) -> Option<(&'static s
         }
         // "### System:", "system message:" or "System:" at the start of a line.
         let labelled = after.starts_with(b":") || close(b":").is_some_and(|on| on <= 12);
-        let heading = before.iter().rev().take_while(|byte| matches!(byte, b'#' | b' ' | b'*' | b'=' | b'-')).count();
-        let line_start = start == heading || before.len() > heading && before.iter().rev().nth(heading) == Some(&b'\n');
+        let heading =
+            before.iter().rev().take_while(|byte| matches!(byte, b'#' | b' ' | b'*' | b'=' | b'-')).count();
+        let line_start =
+            start == heading || before.len() > heading && before.iter().rev().nth(heading) == Some(&b'\n');
         if labelled && line_start {
             let marks = before.iter().rev().take(heading).any(|byte| *byte != b' ');
             return found(FAKE_BOUNDARY, if marks { 0.62 } else { 0.4 }, heading, 1);

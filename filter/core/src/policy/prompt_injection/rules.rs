@@ -43,7 +43,6 @@ pub(super) const RULES: &[Rule] = &[
     rule(INSTRUCTION_OVERRIDE, 0.60, &[(NEW, 0), (DUTY, 2), (FOLLOW | SAY | YOU | NOW, 4)]),
     rule(INSTRUCTION_OVERRIDE, 0.35, &[(NEW, 0), (DUTY, 2)]),
     rule(INSTRUCTION_OVERRIDE, 0.45, &[(FOLLOW, 0), (ONLY, 3), (NEW, 4), (DUTY, 3)]),
-
     // You are now X without limits; pretend to be; stay in character; developer mode.
     rule(ROLE_CONFUSION, 0.50, &[(YOU, 0), (NOW, 3), (PERSONA | ALTER | FREE | AI, 6)]),
     rule(ROLE_CONFUSION, 0.60, &[(NOW, 0), (YOU, 4), (PERSONA | AI | ALTER, 6)]),
@@ -64,7 +63,6 @@ pub(super) const RULES: &[Rule] = &[
     rule(ROLE_CONFUSION, 0.50, &[(YOU, 0), (ACCEPT, 4), (WHATEVER, 6), (WRONG, 10)]),
     rule(ROLE_CONFUSION, 0.45, &[(SAY, 0), (ONLY, 5)]),
     rule(ROLE_CONFUSION, 0.40, &[(ONLY, 0), (SAY, 3)]),
-
     // Show me your system prompt; repeat everything above; what are your instructions.
     rule(SYSTEM_PROMPT_EXTRACTION, 0.80, &[(REVEAL, 0), (SYSTEM, 7), (PROMPT, 2)]),
     rule(SYSTEM_PROMPT_EXTRACTION, 0.80, &[(REVEAL, 0), (PROMPT, 6), (SYSTEM, 3)]),
@@ -79,7 +77,6 @@ pub(super) const RULES: &[Rule] = &[
     rule(SYSTEM_PROMPT_EXTRACTION, 0.55, &[(REVEAL, 0), (LINE, 3), (ABOVE, 3)]),
     rule(SYSTEM_PROMPT_EXTRACTION, 0.45, &[(REVEAL, 0), (OWN | SYSTEM, 5), (SECRET, 3)]),
     rule(SYSTEM_PROMPT_EXTRACTION, 0.35, &[(REVEAL, 0), (SECRET, 4)]),
-
     // Said to whoever reads a document.
     rule(DATA_BORNE_INSTRUCTION, 0.72, &[(AI, 0), (READ, 5), (LINE, 4)]),
     rule(DATA_BORNE_INSTRUCTION, 0.72, &[(ATTENTION, 0), (AI, 5), (READ | SAY | OVERRIDE | DUTY, 8)]),
@@ -88,7 +85,6 @@ pub(super) const RULES: &[Rule] = &[
     rule(DATA_BORNE_INSTRUCTION, 0.62, &[(SEND, 0), (DATA, 6), (SEND, 4)]),
     rule(DATA_BORNE_INSTRUCTION, 0.50, &[(SEND, 0), (OWN | ALL, 4), (DATA, 5)]),
     rule(DATA_BORNE_INSTRUCTION, 0.45, &[(ATTENTION, 0), (NEW, 3), (DUTY, 3)]),
-
     // Told to decode and obey.
     rule(ENCODED_PAYLOAD, 0.55, &[(DECODE, 0), (EXECUTE, 12)]),
     rule(ENCODED_PAYLOAD, 0.50, &[(DECODE, 0), (CIPHER, 6), (EXECUTE | SAY, 12)]),

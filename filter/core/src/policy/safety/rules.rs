@@ -11,9 +11,8 @@ pub(super) const CLEAR: f32 = 0.8;
 pub(super) const LIKELY: f32 = 0.5;
 
 /// The categories, as configured and as reported.
-pub(super) const CATEGORIES: &[&str] = &[
-    VIOLENCE, SELF_HARM, SEXUAL, SEXUAL_MINORS, HATEFUL, HARASSMENT, WEAPONS, DRUGS, CRIME, CYBER_ABUSE,
-];
+pub(super) const CATEGORIES: &[&str] =
+    &[VIOLENCE, SELF_HARM, SEXUAL, SEXUAL_MINORS, HATEFUL, HARASSMENT, WEAPONS, DRUGS, CRIME, CYBER_ABUSE];
 const VIOLENCE: &str = "violence";
 const SELF_HARM: &str = "self_harm";
 const SEXUAL: &str = "sexual";
@@ -40,7 +39,6 @@ pub(super) const RULES: &[Rule] = &[
     rule(VIOLENCE, 0.84, &[(WANT, 0), (BLOW, 3), (PLACE, 5)], AGAINST | TECH | NOT),
     rule(VIOLENCE, 0.60, &[(KILL, 0), (PERSON, 2)], AGAINST | TECH | NOT),
     rule(VIOLENCE, 0.55, &[(WRITE, 0), (GRAPHIC, 3), (KILL, 8)], AGAINST | TECH),
-
     rule(SELF_HARM, 0.90, &[(I | HOW | WANT, 0), (CUT, 5), (SELF, 2)], AGAINST | NOT),
     rule(SELF_HARM, 0.85, &[(CUT, 0), (SELF, 1), (WITHOUT | HOW, 5)], AGAINST | NOT),
     rule(SELF_HARM, 0.86, &[(I, 0), (WANT, 2), (DIE, 3)], AGAINST | NOT),
@@ -53,10 +51,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(SELF_HARM, 0.60, &[(CUT, 0), (SELF, 1)], AGAINST | NOT),
     rule(SELF_HARM, 0.55, &[(COMMIT, 0), (SUICIDE, 2)], AGAINST),
     rule(SELF_HARM, 0.50, &[(I, 0), (SUICIDE, 5)], AGAINST | NOT),
-
     rule(SEXUAL_MINORS, 0.95, &[(MINOR, 0), (SEX | LEWD | ABUSE, 5)], AGAINST),
     rule(SEXUAL_MINORS, 0.95, &[(SEX | LEWD | ABUSE, 0), (MINOR, 5)], AGAINST),
-
     rule(SEXUAL, 0.86, &[(WRITE, 0), (STORY, 5), (SEX | LEWD, 8)], AGAINST),
     rule(SEXUAL, 0.88, &[(WRITE, 0), (SEX | LEWD | GRAPHIC, 5), (STORY, 4)], AGAINST | KILL),
     rule(SEXUAL, 0.84, &[(GRAPHIC, 0), (SEX | LEWD, 3)], AGAINST),
@@ -68,7 +64,6 @@ pub(super) const RULES: &[Rule] = &[
     rule(SEXUAL, 0.84, &[(I, 0), (WANT, 2), (ABUSE, 3)], AGAINST | NOT),
     rule(SEXUAL, 0.60, &[(LEWD, 0)], AGAINST),
     rule(SEXUAL, 0.52, &[(SEX, 0), (SEX, 8)], AGAINST),
-
     rule(HATEFUL, 0.90, &[(HATE, 0), (GROUP, 3)], AGAINST | SAID | YOU),
     rule(HATEFUL, 0.86, &[(GROUP, 0), (BE, 3), (DEMEAN, 5)], AGAINST | NOT | SAID),
     rule(HATEFUL, 0.82, &[(DEMEAN, 0), (GROUP, 1)], AGAINST | NOT | SAID),
@@ -79,13 +74,11 @@ pub(super) const RULES: &[Rule] = &[
     rule(HATEFUL, 0.82, &[(WRITE, 0), (STORY, 4), (DEMEAN | HATE, 8), (GROUP, 8)], AGAINST),
     rule(HATEFUL, 0.60, &[(GROUP, 0), (DEMEAN, 5)], AGAINST | NOT | SAID),
     rule(HATEFUL, 0.60, &[(SLUR, 0)], AGAINST | SAID),
-
     rule(HARASSMENT, 0.82, &[(YOU, 0), (INSULT, 4)], AGAINST | SAID | NOT),
     rule(HARASSMENT, 0.84, &[(HOW, 0), (HARASS, 3), (PERSON | GROUP, 5)], AGAINST),
     rule(HARASSMENT, 0.82, &[(I, 0), (WANT, 2), (HARASS, 3), (PERSON, 3)], AGAINST | NOT),
     rule(HARASSMENT, 0.82, &[(WRITE, 0), (HARASS, 6), (STORY, 3)], AGAINST),
     rule(HARASSMENT, 0.55, &[(INSULT, 0)], AGAINST | SAID),
-
     rule(WEAPONS, 0.90, &[(HOW | I, 0), (MAKE, 4), (BOMB, 6)], AGAINST | TECH),
     rule(WEAPONS, 0.84, &[(MAKE, 0), (BOMB, 4)], AGAINST | TECH | NOT),
     rule(WEAPONS, 0.86, &[(HOW, 0), (MAKE | GET, 4), (MASS, 4), (WEAPON | BOMB, 3)], AGAINST | TECH),
@@ -94,18 +87,15 @@ pub(super) const RULES: &[Rule] = &[
     rule(WEAPONS, 0.82, &[(GET, 0), (WEAPON | BOMB, 4), (WITHOUT, 3)], AGAINST | TECH),
     rule(WEAPONS, 0.60, &[(HOW, 0), (GET, 3), (WEAPON | BOMB, 4)], AGAINST | TECH),
     rule(WEAPONS, 0.55, &[(HOW, 0), (BOMB, 6)], AGAINST | TECH),
-
     rule(DRUGS, 0.90, &[(HOW, 0), (MAKE | GET | USE, 5), (DRUG, 4)], AGAINST),
     rule(DRUGS, 0.84, &[(MAKE | USE, 0), (DRUG, 2)], AGAINST | NOT),
     rule(DRUGS, 0.82, &[(I, 0), (WANT, 2), (GET, 2), (DRUG, 3)], AGAINST | NOT),
     rule(DRUGS, 0.60, &[(GET, 0), (DRUG, 3)], AGAINST | NOT),
-
     rule(CRIME, 0.88, &[(HOW | I, 0), (STEAL, 4), (GOODS | PERSON, 5)], AGAINST | TECH | NOT),
     rule(CRIME, 0.86, &[(STEAL, 0), (WITHOUT, 8), (CAUGHT, 4)], AGAINST),
     rule(CRIME, 0.82, &[(HOW, 0), (WITHOUT, 10), (CAUGHT, 2)], AGAINST | TECH),
     rule(CRIME, 0.55, &[(STEAL, 0), (GOODS, 3)], AGAINST | TECH | NOT),
     rule(CRIME, 0.60, &[(HOW, 0), (COMMIT, 4)], AGAINST | TECH),
-
     rule(CYBER_ABUSE, 0.88, &[(HOW | I, 0), (HACK, 4), (ACCOUNT | PERSON, 6)], AGAINST | NOT),
     rule(CYBER_ABUSE, 0.86, &[(MAKE | WRITE, 0), (MALWARE, 5)], AGAINST | NOT),
     rule(CYBER_ABUSE, 0.82, &[(HOW, 0), (MAKE | GET, 4), (MALWARE, 6)], AGAINST),

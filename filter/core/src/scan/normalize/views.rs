@@ -74,7 +74,8 @@ pub fn of(text: &str, signs: Signs) -> Vec<View> {
         spaced(text, &mut views);
     }
     if signs.announced {
-        let end = (0..=text.len().min(MAX_CIPHER_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        let end =
+            (0..=text.len().min(MAX_CIPHER_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         let text = text.get(..end).unwrap_or_default();
         let (mut rotated, mut reversed) = (View::new(), View::new());
         for (at, letter) in text.char_indices() {
@@ -251,7 +252,11 @@ mod tests {
 
     #[test]
     fn what_decodes_to_no_text_is_left() {
-        check("/usr/local/share/applications/desktop.conf", Signs { spaced: false, announced: false, ..ALL }, &[]);
+        check(
+            "/usr/local/share/applications/desktop.conf",
+            Signs { spaced: false, announced: false, ..ALL },
+            &[],
+        );
         check("d41d8cd98f00b204e9800998ecf8427ed41d8cd98f00b204", Signs { announced: false, ..ALL }, &[]);
     }
 
