@@ -32,6 +32,10 @@ const MAX_FOLDED_BYTES: usize = 40;
 const CONTEXT_BYTES: usize = 64;
 /// So many single letters in a row are a word that was spaced out.
 const SPACED_LETTERS: u32 = 5;
+/// Five letters with what may stand between them fit into this.
+const SPACED_REACH: usize = 40;
+/// Long runs that are looked at in one text; beyond it is a dump of data.
+const MAX_ENCODED_RUNS: usize = 64;
 /// A shorter run of letters and digits hides no sentence worth decoding.
 const ENCODED_RUN_BYTES: usize = 20;
 
@@ -65,9 +69,12 @@ pub struct Words {
     open: usize,
     /// End of the last word.
     last_end: usize,
+    /// Single letters in a row, up to here.
     spaced: u32,
-    encoded: bool,
-    has_spaced: bool,
+    /// Where the first letters stand that were set apart.
+    spaced_at: Option<usize>,
+    /// Where long runs begin that may be an encoding.
+    encoded: Vec<usize>,
     /// Keeps every word, known or not.
     keep_all: bool,
 }
@@ -88,8 +95,8 @@ impl Words {
             open: 0,
             last_end: 0,
             spaced: 0,
-            encoded: false,
-            has_spaced: false,
+            spaced_at: None,
+            encoded: Vec::new(),
             keep_all: false,
         }
     }
@@ -140,8 +147,8 @@ impl Words {
         self.open = 0;
         self.last_end = 0;
         self.spaced = 0;
-        self.encoded = false;
-        self.has_spaced = false;
+        self.spaced_at = None;
+        self.encoded.clear();
     }
 
     /// Settles what is known of the word after the end of the text.
@@ -149,7 +156,7 @@ impl Words {
         let ends = self.open == usize::MAX;
         if ends {
             self.open = text.len();
-            if sentence_ends(text.get(self.last_end..).unwrap_or_default()) {
+            if sentence_ends(text.as_bytes().get(self.last_end..).unwrap_or_default()) {
                 self.next.sentence += 1;
             }
         } else {
@@ -169,13 +176,12 @@ impl Words {
     /// Reads what encodings hide, once a cheap sign of one was seen.
     fn decode(&mut self, lexicon: &Lexicon, text: &str) {
         let announced = self.hits.iter().any(|hit| hit.classes.injection & views::ANNOUNCED != 0);
-        if !(self.encoded || self.has_spaced || announced) {
+        if self.encoded.is_empty() && self.spaced_at.is_none() && !announced {
             return;
         }
         let mut inner = Words::new();
-        for view in
-            views::of(text, views::Signs { encoded: self.encoded, spaced: self.has_spaced, announced })
-        {
+        let signs = views::Signs { encoded: &self.encoded, spaced: self.spaced_at, announced };
+        for view in views::of(text, signs) {
             let gap = self.hidden.last().map_or(0, |hit| hit.ordinal + 1000);
             let sentence = self.hidden.last().map_or(0, |hit| hit.sentence + 2);
             inner.reset();
@@ -240,22 +246,33 @@ impl Segment<'_> {
     fn runs(&mut self) {
         let mut at = self.from;
         let mut start = None;
-        let mut plain_before = true;
+        // No digit and no foreign letter in the part of the word that stands in blocks before this one.
+        let mut calm_before = true;
         while at < self.to {
             let (mask, odd) = self.block(at);
-            let plain = odd == 0;
-            let calm = plain && plain_before;
             let mut edges = mask ^ (mask << 1 | u64::from(start.is_some()));
             while edges != 0 {
-                let edge = at + edges.trailing_zeros() as usize;
+                let bit = edges.trailing_zeros();
+                let edge = at + bit as usize;
                 edges &= edges - 1;
                 match start.take() {
-                    Some(begin) => self.run(begin, edge, calm),
+                    Some(begin) => {
+                        let inside = odd & !(u64::MAX << bit);
+                        let calm = if begin >= at {
+                            inside >> (begin - at) == 0
+                        } else {
+                            inside == 0 && std::mem::replace(&mut calm_before, true)
+                        };
+                        self.run(begin, edge, calm);
+                    }
                     None => start = Some(edge),
                 }
             }
-            // A run longer than a block may hold anything.
-            plain_before = plain && start.is_none_or(|begin| begin >= at);
+            if let Some(begin) = start {
+                calm_before &= odd >> begin.saturating_sub(at) == 0;
+            } else {
+                calm_before = true;
+            }
             at += 64;
         }
         if let Some(begin) = start {
@@ -281,7 +298,9 @@ impl Segment<'_> {
         for (index, eight) in block.as_chunks::<8>().0.iter().enumerate() {
             let (letters, others) = classify(u64::from_le_bytes(*eight));
             mask |= gather(letters | others) << (8 * index);
-            odd |= others;
+            if others != 0 {
+                odd |= gather(others) << (8 * index);
+            }
         }
         (mask, odd)
     }
@@ -290,35 +309,45 @@ impl Segment<'_> {
     #[inline]
     fn run(&mut self, start: usize, end: usize, calm: bool) {
         let length = end - start;
-        if calm && length <= MAX_FOLDED_BYTES && start != self.from && end != self.to {
-            let hash = self.hash_at(start, length);
-            self.word(start, end, hash, false, length);
-            return;
+        if length > MAX_FOLDED_BYTES || start == self.from || end == self.to {
+            return self.odd_run(start, end);
         }
-        self.odd_run(start, end);
+        let bytes = self.bytes.get(start..end).unwrap_or_default();
+        if calm {
+            self.word(start, end, self.hash_at(start, length));
+        } else if bytes.is_ascii() {
+            let mut word = Buffer::new();
+            word.extend(bytes);
+            // A digit alone is a number, not a letter set apart.
+            self.number(start, end, length.max(2));
+            self.look_up(start, end, &word);
+        } else {
+            self.odd_run(start, end);
+        }
     }
 
-    /// The eight-byte loads of [`hash`], straight from the text.
+    /// [`hash`], with loads that may reach past the word: the text is there anyway.
     #[inline]
     fn hash_at(&self, start: usize, length: usize) -> u64 {
-        if length <= 8
-            && let Some(eight) = self.bytes.get(start..start + 8)
-            && let Ok(eight) = eight.try_into()
-        {
-            return short(u64::from_le_bytes(eight), length);
+        match eight(self.bytes, start) {
+            Some(head) if length <= 8 => short(head, length),
+            Some(head) if length <= 16 => match eight(self.bytes, start + length - 8) {
+                Some(tail) => long(lower(head), lower(tail), length),
+                None => 0,
+            },
+            _ => hash(self.bytes.get(start..start + length).unwrap_or_default()),
         }
-        hash(self.bytes.get(start..start + length).unwrap_or_default())
     }
 
     #[inline]
-    fn word(&mut self, start: usize, end: usize, hash: u64, disguised: bool, length: usize) {
-        self.number(start, end, length);
+    fn word(&mut self, start: usize, end: usize, hash: u64) {
+        self.number(start, end, end - start);
         let found = match self.lexicon {
             Some(lexicon) => lexicon.find(hash),
             None => self.words.keep_all.then(Classes::default),
         };
         if let Some(classes) = found {
-            self.keep(start, end, hash, classes, disguised);
+            self.keep(start, end, hash, classes, false);
         }
     }
 
@@ -326,16 +355,19 @@ impl Segment<'_> {
     #[inline]
     fn number(&mut self, start: usize, end: usize, length: usize) {
         let words = &mut *self.words;
-        let gap = start.saturating_sub(words.last_end);
-        if gap != 1 || self.bytes.get(words.last_end) != Some(&b' ') {
-            let gap = self.text.get(words.last_end..start).unwrap_or_default();
-            if sentence_ends(gap) {
-                words.next.sentence += 1;
-            }
+        let gap = self.bytes.get(words.last_end..start).unwrap_or_default();
+        match gap {
+            [b' '] | [b',', b' '] | [b'\'' | b'-' | b'_'] => {}
+            [b'.', b' '] => words.next.sentence += 1,
+            _ => words.next.sentence += u32::from(sentence_ends(gap)),
         }
         words.spaced = if length == 1 { words.spaced + 1 } else { 0 };
-        words.has_spaced |= words.spaced == SPACED_LETTERS;
-        words.encoded |= length >= ENCODED_RUN_BYTES;
+        if words.spaced == SPACED_LETTERS && words.spaced_at.is_none() {
+            words.spaced_at = Some(words.last_end.saturating_sub(SPACED_REACH));
+        }
+        if length >= ENCODED_RUN_BYTES && words.encoded.len() < MAX_ENCODED_RUNS {
+            words.encoded.push(start);
+        }
         words.last_end = end;
         words.next.ordinal += 1;
     }
@@ -407,16 +439,20 @@ impl Segment<'_> {
         let word = std::mem::replace(buffer, Buffer::new());
         let bytes = word.bytes();
         self.number(start, end, if whole { bytes.len().max(1) } else { end - start });
-        if !whole || word.overflow || bytes.is_empty() {
-            return;
+        if whole && !word.overflow && !bytes.is_empty() {
+            self.look_up(start, end, &word);
         }
+    }
+
+    /// Keeps a folded word if it is known, also as leetspeak.
+    fn look_up(&mut self, start: usize, end: usize, word: &Buffer) {
+        let plain = hash(word.bytes());
         let Some(lexicon) = self.lexicon else {
             if self.words.keep_all {
-                self.keep(start, end, hash(bytes), Classes::default(), word.disguised);
+                self.keep(start, end, plain, Classes::default(), word.disguised);
             }
             return;
         };
-        let plain = hash(bytes);
         if let Some(classes) = lexicon.find(plain) {
             self.keep(start, end, plain, classes, word.disguised);
         } else if word.leet() {
@@ -458,6 +494,14 @@ impl Buffer {
         }
     }
 
+    /// Takes a word that needs no folding but that of case, which the hash does.
+    fn extend(&mut self, word: &[u8]) {
+        for (slot, byte) in self.bytes.iter_mut().zip(word) {
+            *slot = *byte;
+        }
+        self.length = word.len().min(MAX_FOLDED_BYTES);
+    }
+
     fn bytes(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
@@ -492,54 +536,72 @@ fn gather(tops: u64) -> u64 {
 }
 
 #[inline]
+fn eight(bytes: &[u8], at: usize) -> Option<u64> {
+    let eight = bytes.get(at..at.checked_add(8)?)?;
+    Some(u64::from_le_bytes(eight.try_into().ok()?))
+}
+
+/// ASCII capitals become small letters; other bytes of ASCII change too, but none of them is in a word.
+#[inline]
+fn lower(eight: u64) -> u64 {
+    eight | (!eight & HIGH) >> 2
+}
+
+#[inline]
 fn short(eight: u64, length: usize) -> u64 {
-    let ascii = !eight & HIGH;
-    ((eight | ascii >> 2) << (64 - 8 * length as u32)).wrapping_mul(MULTIPLIER)
+    (lower(eight) << (64 - 8 * length as u32)).wrapping_mul(MULTIPLIER)
+}
+
+#[inline]
+fn long(mixed: u64, tail: u64, length: usize) -> u64 {
+    // Zero marks an empty slot.
+    ((mixed.rotate_left(23) ^ tail ^ length as u64).wrapping_mul(MULTIPLIER)).max(1)
 }
 
 /// Hash of a word, ASCII case aside. Never zero for a word: its bytes are letters or digits.
-#[inline]
+#[inline(never)]
 fn hash(word: &[u8]) -> u64 {
-    let load = |bytes: &[u8]| {
-        let mut eight = [0; 8];
-        for (to, from) in eight.iter_mut().zip(bytes) {
-            *to = *from;
-        }
-        let eight = u64::from_le_bytes(eight);
-        eight | (!eight & HIGH) >> 2
+    let Some(head) = eight(word, 0) else {
+        let bytes = word.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte));
+        return if word.is_empty() { 0 } else { short(bytes, word.len()) };
     };
-    if word.len() <= 8 {
-        if word.is_empty() {
-            return 0;
-        }
-        return short(load(word), word.len());
+    if word.len() == 8 {
+        return short(head, 8);
     }
-    let mut mixed = word.len() as u64;
-    for chunk in word.chunks(8) {
-        mixed = (mixed.rotate_left(23) ^ load(chunk)).wrapping_mul(MULTIPLIER);
-    }
-    // Zero marks an empty slot.
-    mixed.max(1)
+    // What lies between the first eight bytes and the last, eight at a time.
+    let between = word.get(8..word.len() - 8).unwrap_or_default();
+    let between = between.chunks(8).map(|chunk| chunk.iter().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)));
+    let mixed = between.fold(lower(head), |mixed, chunk| (mixed ^ lower(chunk)).wrapping_mul(MULTIPLIER));
+    long(mixed, eight(word, word.len() - 8).map_or(0, lower), word.len())
 }
 
 /// Whether what stands between two words ends a sentence. Never turns back to false when more is added.
-fn sentence_ends(gap: &str) -> bool {
-    if gap.len() < 2 {
-        return matches!(gap, "!" | "?");
-    }
+fn sentence_ends(gap: &[u8]) -> bool {
     let mut newlines = 0;
     let mut marks = 0;
-    for character in gap.chars() {
-        match character {
-            '!' | '?' | '。' | '！' | '？' | '।' | '…' => return true,
+    for (at, byte) in gap.iter().enumerate() {
+        match byte {
+            b'!' | b'?' => return true,
             // A stop inside `example.com` is the whole gap.
-            '.' => return true,
-            '\n' => newlines += 1,
-            ' ' | '\t' | '\r' => {}
+            b'.' if gap.len() > 1 => return true,
+            b'\n' => newlines += 1,
+            b' ' | b'\t' | b'\r' => {}
+            // The full stops of other scripts are three bytes long.
+            0xe2 | 0xe3 | 0xe0 | 0xef => {
+                let foreign: [&[u8]; 5] =
+                    ["…".as_bytes(), "。".as_bytes(), "।".as_bytes(), "！".as_bytes(), "？".as_bytes()];
+                if foreign.iter().any(|mark| gap.get(at..).is_some_and(|gap| gap.starts_with(mark))) {
+                    return true;
+                }
+                marks += 1;
+            }
             _ => marks += 1,
         }
+        if newlines > 1 || (newlines == 1 && marks > 0) {
+            return true;
+        }
     }
-    newlines > 1 || (newlines == 1 && marks > 0)
+    false
 }
 
 fn floor_boundary(text: &str, at: usize) -> usize {
