@@ -168,7 +168,8 @@ impl Words {
 
     fn segment(&mut self, lexicon: Option<&Lexicon>, folding: Folding, text: &str, from: usize, to: usize) {
         let bytes = text.as_bytes().get(..to).unwrap_or_default();
-        let mut scan = Segment { words: self, lexicon, folding, text, bytes, from, to };
+        let (pending, waiting) = ([Candidate::default(); BLOCK_WORDS], 0);
+        let mut scan = Segment { words: self, lexicon, folding, text, bytes, from, to, pending, waiting };
         scan.words.open = usize::MAX;
         scan.runs();
     }
@@ -239,6 +240,22 @@ struct Segment<'a> {
     bytes: &'a [u8],
     from: usize,
     to: usize,
+    /// Words that passed the filter, to be looked up together: a branch for each would be guessed wrong too often.
+    pending: [Candidate; BLOCK_WORDS],
+    waiting: usize,
+}
+
+/// So many words fit into 64 bytes, and one may end there.
+const BLOCK_WORDS: usize = 33;
+
+/// A word that may be known.
+#[derive(Clone, Copy, Default)]
+struct Candidate {
+    start: u32,
+    end: u32,
+    ordinal: u32,
+    sentence: u32,
+    hash: u64,
 }
 
 impl Segment<'_> {
@@ -273,6 +290,7 @@ impl Segment<'_> {
             } else {
                 calm_before = true;
             }
+            self.settle();
             at += 64;
         }
         if let Some(begin) = start {
@@ -294,72 +312,72 @@ impl Segment<'_> {
                 &padded
             }
         };
-        let (mut mask, mut odd) = (0, 0);
-        for (index, eight) in block.as_chunks::<8>().0.iter().enumerate() {
-            let (letters, others) = classify(u64::from_le_bytes(*eight));
-            mask |= gather(letters | others) << (8 * index);
-            if others != 0 {
-                odd |= gather(others) << (8 * index);
-            }
-        }
-        (mask, odd)
+        classify(block)
     }
 
     /// A run of letters; `calm`: nothing but ASCII letters in it, for sure.
     #[inline]
     fn run(&mut self, start: usize, end: usize, calm: bool) {
         let length = end - start;
-        if length > MAX_FOLDED_BYTES || start == self.from || end == self.to {
-            return self.odd_run(start, end);
+        if calm && length <= 16 && start != self.from && end != self.to {
+            return self.word(start, end);
         }
+        self.settle();
         let bytes = self.bytes.get(start..end).unwrap_or_default();
-        if calm {
-            self.word(start, end, self.hash_at(start, length));
-        } else if bytes.is_ascii() {
+        if length <= MAX_FOLDED_BYTES && start != self.from && end != self.to && bytes.is_ascii() {
             let mut word = Buffer::new();
             word.extend(bytes);
             // A digit alone is a number, not a letter set apart.
-            self.number(start, end, length.max(2));
+            self.number(start, end, if calm { length } else { length.max(2) });
             self.look_up(start, end, &word);
         } else {
             self.odd_run(start, end);
         }
     }
 
-    /// [`hash`], with loads that may reach past the word: the text is there anyway.
+    /// A word of at most sixteen ASCII letters.
     #[inline]
-    fn hash_at(&self, start: usize, length: usize) -> u64 {
-        match eight(self.bytes, start) {
-            Some(head) if length <= 8 => short(head, length),
-            Some(head) if length <= 16 => match eight(self.bytes, start + length - 8) {
-                Some(tail) => long(lower(head), lower(tail), length),
-                None => 0,
-            },
-            _ => hash(self.bytes.get(start..start + length).unwrap_or_default()),
-        }
+    fn word(&mut self, start: usize, end: usize) {
+        let length = end - start;
+        self.number(start, end, length);
+        let tail_at = start + length.max(8) - 8;
+        let hash = match (eight(self.bytes, start), eight(self.bytes, tail_at)) {
+            (Some(head), Some(tail)) => mix(head, tail, length),
+            _ => hash(self.bytes.get(start..end).unwrap_or_default()),
+        };
+        let Some(slot) = self.pending.get_mut(self.waiting) else { return };
+        let (ordinal, sentence) = (self.words.next.ordinal - 1, self.words.next.sentence);
+        *slot = Candidate { start: start as u32, end: end as u32, ordinal, sentence, hash };
+        self.waiting += match self.lexicon {
+            Some(lexicon) => usize::from(lexicon.may_know(hash)),
+            None => usize::from(self.words.keep_all),
+        };
     }
 
+    /// Looks up what passed the filter.
     #[inline]
-    fn word(&mut self, start: usize, end: usize, hash: u64) {
-        self.number(start, end, end - start);
-        let found = match self.lexicon {
-            Some(lexicon) => lexicon.find(hash),
-            None => self.words.keep_all.then(Classes::default),
-        };
-        if let Some(classes) = found {
-            self.keep(start, end, hash, classes, false);
+    fn settle(&mut self) {
+        for candidate in self.pending.iter().take(std::mem::take(&mut self.waiting)) {
+            let Candidate { start, end, ordinal, sentence, hash } = *candidate;
+            let classes = match self.lexicon {
+                Some(lexicon) => lexicon.probe(hash),
+                None => Some(Classes::default()),
+            };
+            if let Some(classes) = classes {
+                let disguised = false;
+                self.words.hits.push(Hit { start, end, ordinal, sentence, hash, classes, disguised });
+            }
         }
     }
 
     /// Counts a word and tells whether a sentence ended before it.
-    #[inline]
+    #[inline(always)]
     fn number(&mut self, start: usize, end: usize, length: usize) {
         let words = &mut *self.words;
-        let gap = self.bytes.get(words.last_end..start).unwrap_or_default();
-        match gap {
-            [b' '] | [b',', b' '] | [b'\'' | b'-' | b'_'] => {}
-            [b'.', b' '] => words.next.sentence += 1,
-            _ => words.next.sentence += u32::from(sentence_ends(gap)),
+        // Four gaps in five are one space.
+        if start != words.last_end + 1 || self.bytes.get(words.last_end) != Some(&b' ') {
+            let gap = self.bytes.get(words.last_end..start).unwrap_or_default();
+            words.next.sentence += u32::from(sentence_ends(gap));
         }
         words.spaced = if length == 1 { words.spaced + 1 } else { 0 };
         if words.spaced == SPACED_LETTERS && words.spaced_at.is_none() {
@@ -513,26 +531,30 @@ impl Buffer {
     }
 }
 
-const LOW: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
-const FOLD: u64 = 0x2020_2020_2020_2020;
 /// An odd multiplier keeps words of up to eight bytes apart without fail.
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The top bit of each byte: ASCII letters; digits and bytes of other scripts.
+/// A bit for each byte that is part of a word, and a bit for each that is a digit or of another script.
 #[inline]
-fn classify(eight: u64) -> (u64, u64) {
-    let low = eight & !HIGH;
-    let folded = low | FOLD;
-    let letters = (folded + LOW * (0x80 - b'a' as u64)) & !(folded + LOW * (0x7f - b'z' as u64));
-    let digits = (low + LOW * (0x80 - b'0' as u64)) & !(low + LOW * (0x7f - b'9' as u64));
-    (letters & !eight & HIGH, ((digits & !eight) | eight) & HIGH)
+fn classify(block: &[u8; 64]) -> (u64, u64) {
+    let (mut word, mut odd) = ([0u8; 64], [0u8; 64]);
+    // Plain enough for the compiler to take sixteen bytes at a time.
+    for ((byte, word), odd) in block.iter().zip(&mut word).zip(&mut odd) {
+        let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+        let other = (byte.wrapping_sub(b'0') < 10) | (*byte >= 0x80);
+        *word = u8::from(letter | other);
+        *odd = u8::from(other);
+    }
+    (gather(&word), gather(&odd))
 }
 
-/// The top bits of eight bytes, side by side.
+/// The lowest bits of 64 bytes, side by side.
 #[inline]
-fn gather(tops: u64) -> u64 {
-    (tops >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+fn gather(bytes: &[u8; 64]) -> u64 {
+    bytes.as_chunks::<8>().0.iter().rev().fold(0, |mask, eight| {
+        mask << 8 | u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    })
 }
 
 #[inline]
@@ -547,36 +569,48 @@ fn lower(eight: u64) -> u64 {
     eight | (!eight & HIGH) >> 2
 }
 
+/// The hash of up to sixteen bytes: the first eight with what follows them, and the last eight. Without branches, as the
+/// length of the next word cannot be guessed.
 #[inline]
-fn short(eight: u64, length: usize) -> u64 {
-    (lower(eight) << (64 - 8 * length as u32)).wrapping_mul(MULTIPLIER)
+fn mix(head: u64, tail: u64, length: usize) -> u64 {
+    let head = lower(head) << (64 - 8 * length.min(8) as u32);
+    let long = u64::from(length > 8).wrapping_neg();
+    long_mix(head, lower(tail) & long, length)
 }
 
 #[inline]
-fn long(mixed: u64, tail: u64, length: usize) -> u64 {
+fn long_mix(mixed: u64, tail: u64, length: usize) -> u64 {
+    let mixed = mixed.wrapping_mul(MULTIPLIER).rotate_left(23) ^ tail ^ length as u64;
     // Zero marks an empty slot.
-    ((mixed.rotate_left(23) ^ tail ^ length as u64).wrapping_mul(MULTIPLIER)).max(1)
+    mixed.wrapping_mul(MULTIPLIER) | 1
 }
 
-/// Hash of a word, ASCII case aside. Never zero for a word: its bytes are letters or digits.
+/// Hash of a word, ASCII case aside.
 #[inline(never)]
 fn hash(word: &[u8]) -> u64 {
     let Some(head) = eight(word, 0) else {
         let bytes = word.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte));
-        return if word.is_empty() { 0 } else { short(bytes, word.len()) };
+        return if word.is_empty() { 0 } else { mix(bytes, 0, word.len()) };
     };
-    if word.len() == 8 {
-        return short(head, 8);
+    let tail = eight(word, word.len() - 8).unwrap_or(0);
+    if word.len() <= 16 {
+        return mix(head, tail, word.len());
     }
     // What lies between the first eight bytes and the last, eight at a time.
     let between = word.get(8..word.len() - 8).unwrap_or_default();
     let between = between.chunks(8).map(|chunk| chunk.iter().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)));
     let mixed = between.fold(lower(head), |mixed, chunk| (mixed ^ lower(chunk)).wrapping_mul(MULTIPLIER));
-    long(mixed, eight(word, word.len() - 8).map_or(0, lower), word.len())
+    long_mix(mixed, lower(tail), word.len())
 }
 
 /// Whether what stands between two words ends a sentence. Never turns back to false when more is added.
 fn sentence_ends(gap: &[u8]) -> bool {
+    match gap {
+        [byte] => return matches!(byte, b'!' | b'?'),
+        [b',' | b'\'' | b')', b' '] => return false,
+        [b'.', b' '] => return true,
+        _ => {}
+    }
     let mut newlines = 0;
     let mut marks = 0;
     for (at, byte) in gap.iter().enumerate() {
@@ -716,6 +750,8 @@ mod tests {
             bytes: text.as_bytes(),
             from: 0,
             to: text.len(),
+            pending: [Candidate::default(); BLOCK_WORDS],
+            waiting: 0,
         };
         let word = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80;
         let mut at = 0;
@@ -739,12 +775,15 @@ mod tests {
         }
 
         #[test]
-        fn the_classes_of_bytes_are_those_of_ascii(bytes in any::<[u8; 8]>()) {
-            let (letters, others) = classify(u64::from_le_bytes(bytes));
-            let (letters, others) = (gather(letters), gather(others));
+        fn the_classes_of_bytes_are_those_of_ascii(bytes in proptest::array::uniform32(any::<u8>())) {
+            let mut block = [b' '; 64];
+            block[16..48].copy_from_slice(&bytes);
+            let (word, odd) = classify(&block);
+            prop_assert_eq!(word & 0xffff, 0);
+            let (word, odd) = (word >> 16, odd >> 16);
             for (index, byte) in bytes.iter().enumerate() {
-                prop_assert_eq!(letters >> index & 1 != 0, byte.is_ascii_alphabetic());
-                prop_assert_eq!(others >> index & 1 != 0, byte.is_ascii_digit() || *byte >= 0x80);
+                prop_assert_eq!(word >> index & 1 != 0, byte.is_ascii_alphanumeric() || *byte >= 0x80);
+                prop_assert_eq!(odd >> index & 1 != 0, byte.is_ascii_digit() || *byte >= 0x80);
             }
         }
     }

@@ -99,18 +99,21 @@ impl Lexicon {
             + size_of_val(self.classes.as_slice())
     }
 
+    /// False for most words that are not known.
+    #[inline]
+    pub(super) fn may_know(&self, hash: u64) -> bool {
+        let bit = (hash >> 48) as usize;
+        self.filter.get(bit >> 6).is_some_and(|word| word >> (bit & 63) & 1 != 0)
+    }
+
     /// The classes of the word with this hash, if it is known.
     #[inline]
     pub fn find(&self, hash: u64) -> Option<Classes> {
-        let bit = (hash >> 48) as usize;
-        let set = self.filter.get(bit >> 6).is_some_and(|word| word >> (bit & 63) & 1 != 0);
-        if !set {
-            return None;
-        }
-        self.probe(hash)
+        if self.may_know(hash) { self.probe(hash) } else { None }
     }
 
-    fn probe(&self, hash: u64) -> Option<Classes> {
+    #[inline]
+    pub(super) fn probe(&self, hash: u64) -> Option<Classes> {
         let mask = self.slots.len() - 1;
         let mut at = (hash >> 32) as usize & mask;
         loop {
