@@ -54,13 +54,14 @@ struct Evidence {
 struct Stretch {
     /// The last good sight of each rule.
     seen: Vec<Evidence>,
-    score: f32,
+    /// The sum of the heaviest stretch so far.
+    evidence: f32,
     best: Option<Evidence>,
 }
 
 impl Stretch {
     fn new() -> Stretch {
-        Stretch { seen: Vec::new(), score: 0.0, best: None }
+        Stretch { seen: Vec::new(), evidence: 0.0, best: None }
     }
 
     fn add(&mut self, found: Evidence) {
@@ -77,17 +78,18 @@ impl Stretch {
             None => self.seen.push(found),
         }
         let stretch = || self.seen.iter().filter(|seen| near(seen));
-        let score = 1.0 - stretch().map(|seen| 1.0 - seen.weight).product::<f32>();
-        if score > self.score {
-            self.score = score;
+        let evidence = 1.0 - stretch().map(|seen| 1.0 - seen.weight).product::<f32>();
+        if evidence > self.evidence {
+            self.evidence = evidence;
             self.best = stretch().max_by(|a, b| a.weight.total_cmp(&b.weight)).copied();
         }
     }
 }
 
-const MARKUP: usize = 1000;
-const DISGUISED: usize = 1001;
-const CUSTOM: usize = 1002;
+/// Numbers of evidence that comes from no rule; each kind of mark counts for itself.
+const DISGUISED: usize = 1000;
+const CUSTOM: usize = 1001;
+const MARKUP: usize = 1002;
 
 impl Injection {
     /// Checks the settings; every problem is reported.
@@ -141,14 +143,15 @@ impl Injection {
 
     /// The best evidence of an attack, if the text scores at the threshold or above.
     pub fn inspect(&self, words: &Words, text: &str) -> Option<Match> {
-        let Stretch { score, best, .. } = self.assess(words, text);
+        let Stretch { evidence, best, .. } = self.assess(words, text);
+        let score = calibrated(evidence);
         let best = best.filter(|_| score >= self.threshold)?;
         Some(Match { kind: best.kind.into(), start: best.start, end: best.end, score })
     }
 
     /// How sure it is that the text is an attack, from 0 to 1.
     pub fn score(&self, words: &Words, text: &str) -> f32 {
-        self.assess(words, text).score
+        calibrated(self.assess(words, text).evidence)
     }
 
     /// What a refused client is told instead of the standard message.
@@ -178,7 +181,7 @@ impl Injection {
         }
         let mut decoded = Stretch::new();
         self.collect(hidden, text, true, &mut decoded);
-        if decoded.score > stretch.score { decoded } else { stretch }
+        if decoded.evidence > stretch.evidence { decoded } else { stretch }
     }
 
     fn collect(&self, hits: &[Hit], text: &str, decoded: bool, stretch: &mut Stretch) {
@@ -198,7 +201,8 @@ impl Injection {
                 && let Some((kind, weight, start, end)) =
                     markup::around(text, hit.start as usize, hit.end as usize)
             {
-                stretch.add(Evidence { rule: MARKUP, kind, weight, start, end, ordinal: hit.ordinal });
+                let rule = MARKUP + (hit.hash >> 40) as usize;
+                stretch.add(Evidence { rule, kind, weight, start, end, ordinal: hit.ordinal });
             }
             if self.rules.opens(hit) {
                 self.follow(hits, index, decoded, stretch);
@@ -230,6 +234,15 @@ impl Injection {
             let kind = rules::ENCODED_PAYLOAD;
             stretch.add(Evidence { rule: DISGUISED, kind, weight: DISGUISE, start, end, ordinal });
         }
+    }
+}
+
+/// The score of a sum of evidence: straight lines that put [`rules::ATTACK`] at 0.8.
+fn calibrated(evidence: f32) -> f32 {
+    if evidence < rules::ATTACK {
+        evidence / rules::ATTACK * 0.8
+    } else {
+        0.8 + (evidence - rules::ATTACK) / (1.0 - rules::ATTACK) * 0.2
     }
 }
 

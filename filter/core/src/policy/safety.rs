@@ -172,7 +172,7 @@ impl Safety {
                 open = true;
                 continue;
             };
-            let excused = contains(hits, first, last, Side::Safety, rule.unless);
+            let excused = contains(hits, first, last, Side::Safety, rule.unless | rule.unless_inside);
             if !excused && best.is_none_or(|(_, _, weight)| rule.weight > weight) {
                 best = Some((last, rule.kind, rule.weight));
             }

@@ -174,7 +174,10 @@ fn base(table: &[(char, &str)], character: char) -> Option<char> {
 struct Block<const FIRST: u32, const SIZE: usize>([u8; SIZE]);
 
 impl<const FIRST: u32, const SIZE: usize> Block<FIRST, SIZE> {
-    #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which reports what is out of bounds")]
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "evaluated by the compiler, which reports what is out of bounds"
+    )]
     const fn new(table: &[(char, &str)]) -> Self {
         let mut letters = [0; SIZE];
         let mut row = 0;

@@ -598,7 +598,8 @@ fn hash(word: &[u8]) -> u64 {
     }
     // What lies between the first eight bytes and the last, eight at a time.
     let between = word.get(8..word.len() - 8).unwrap_or_default();
-    let between = between.chunks(8).map(|chunk| chunk.iter().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)));
+    let between =
+        between.chunks(8).map(|chunk| chunk.iter().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)));
     let mixed = between.fold(lower(head), |mixed, chunk| (mixed ^ lower(chunk)).wrapping_mul(MULTIPLIER));
     long_mix(mixed, lower(tail), word.len())
 }
