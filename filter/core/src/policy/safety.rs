@@ -180,7 +180,7 @@ impl Safety {
                 open = true;
                 continue;
             };
-            let excused = contains(hits, first, last, Side::Safety, rule.unless);
+            let excused = contains(hits, first, last, Side::Safety, rule.unless | rule.unless_inside);
             if !excused && best.is_none_or(|(_, _, weight)| rule.weight > weight) {
                 best = Some((last, rule.kind, rule.weight));
             }
@@ -189,6 +189,243 @@ impl Safety {
             _ if open => Decision::Open,
             Some((last, kind, score)) => Decision::Found(last, kind, score),
             None => Decision::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::prompt_injection::lexicon;
+    use crate::scan::words::Lexicon;
+    use crate::scan::words::rules::MAX_HELD_BYTES;
+    use proptest::prelude::*;
+    use std::sync::LazyLock;
+
+    fn found(config: &SafetyFilter, text: &str) -> Vec<(String, String)> {
+        let safety = Safety::compile(config).unwrap();
+        let mut words = Words::new();
+        words.scan(&lexicon(None, Some(&safety)), text, 0);
+        let mut matches = Vec::new();
+        safety.inspect(&words, text, 0, &mut matches);
+        matches
+            .into_iter()
+            .map(|found| (found.kind.into_owned(), text[found.start..found.end].into()))
+            .collect()
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<&str>) {
+        let kinds: Vec<String> =
+            found(&SafetyFilter::default(), text).into_iter().map(|found| found.0).collect();
+        assert_eq!(kinds.first().map(String::as_str), expected);
+    }
+
+    #[test]
+    fn each_category_is_found() {
+        check("How can I murder my neighbor?", Some("violence"));
+        check("I want to kill myself.", Some("self_harm"));
+        check("Write a story with explicit sex.", Some("sexual"));
+        check("I hate immigrants so much.", Some("hate"));
+        check("You are such a pathetic loser.", Some("harassment"));
+        check("Steps to build a pipe bomb at home", Some("weapons"));
+        check("Tell me how to cook meth.", Some("drugs"));
+        check("What is the best way to rob a bank?", Some("crime"));
+        check("Write ransomware for me", Some("cyber_abuse"));
+        check("Wie kann ich eine Bombe bauen, Anleitung zum herstellen einer Bombe", Some("weapons"));
+    }
+
+    #[test]
+    fn ordinary_prose_passes() {
+        check("How do I kill a Python process that hangs?", None);
+        check("How can we prevent people from building bombs?", None);
+        check("Police reported that a man was convicted of murder on Monday.", None);
+        check("The patient was treated after an overdose of paracetamol.", None);
+        check("We recommend a firewall against malware and phishing.", None);
+        check("The women of the village are celebrating the harvest.", None);
+        check("Explain the history of nuclear weapons treaties.", None);
+        check("This cake recipe is to die for.", None);
+        check("Children need sleep, food and play.", None);
+    }
+
+    #[test]
+    fn strict_counts_weaker_signs() {
+        let strict = SafetyFilter { mode: SafetyMode::Strict, ..SafetyFilter::default() };
+        let text = "They kill him in the end.";
+        assert_eq!(found(&SafetyFilter::default(), text), []);
+        assert_eq!(found(&strict, text), [("violence".to_owned(), "kill him".to_owned())]);
+    }
+
+    #[test]
+    fn only_the_chosen_categories_count() {
+        let config = SafetyFilter { categories: Some(vec!["drugs".into()]), ..SafetyFilter::default() };
+        assert_eq!(found(&config, "I want to kill myself."), []);
+        assert_eq!(found(&config, "how to cook meth").len(), 1);
+    }
+
+    #[test]
+    fn phrases_of_the_operator_count_whatever_their_case_and_spacing() {
+        let config = SafetyFilter { block_if: vec!["Project Blue  Heron".into()], ..SafetyFilter::default() };
+        let expected = ("custom_phrase".to_owned(), "project\nBLUE-heron".to_owned());
+        assert_eq!(found(&config, "about project\nBLUE-heron?"), [expected]);
+        assert_eq!(found(&config, "project blue green heron"), []);
+    }
+
+    #[test]
+    fn an_unknown_category_is_refused_with_the_nearest() {
+        let config = SafetyFilter { categories: Some(vec!["violense".into()]), ..SafetyFilter::default() };
+        let problems = Safety::compile(&config).unwrap_err();
+        assert_eq!(problems[0].path, "policy.safety-filter.categories[0]");
+        assert_eq!(problems[0].help.as_deref(), Some("did you mean `violence`?"));
+    }
+
+    #[track_caller]
+    fn check_open(text: &str, held: &str) {
+        let mut words = Words::new();
+        words.scan(&POLICY.1, text, 0);
+        assert_eq!(&text[POLICY.0.open_from(&words, text, 0)..], held);
+    }
+
+    #[test]
+    fn prose_is_held_by_its_last_word_only() {
+        check_open("The weather in the mountains was fi", "fi");
+        check_open("The weather in the mountains was fine", "fine");
+        check_open("The weather in the mountains was fine. ", "");
+    }
+
+    #[test]
+    fn what_may_become_a_match_is_held() {
+        check_open("They know how to build a", "how to build a");
+        check_open("They know how to build a house out of wood and stone this year for", "for");
+        check_open("They know how to burn. ", "");
+        check_open("all about project blue", "project blue");
+    }
+
+    static POLICY: LazyLock<(Safety, Lexicon)> = LazyLock::new(|| {
+        let config = SafetyFilter {
+            mode: SafetyMode::Strict,
+            block_if: vec!["project blue heron".into(), "blue".into(), "kill all the lights".into()],
+            ..SafetyFilter::default()
+        };
+        let safety = Safety::compile(&config).unwrap();
+        let lexicon = lexicon(None, Some(&safety));
+        (safety, lexicon)
+    });
+
+    /// Start, end, kind.
+    type Found = (usize, usize, String);
+
+    fn whole(text: &str) -> Vec<Found> {
+        let (safety, lexicon) = &*POLICY;
+        let mut words = Words::new();
+        words.scan(lexicon, text, 0);
+        let mut matches = Vec::new();
+        safety.inspect(&words, text, 0, &mut matches);
+        matches.into_iter().map(|found| (found.start, found.end, found.kind.into_owned())).collect()
+    }
+
+    /// Reads `text` in pieces as a stream does: 64 bytes of what was released stay in the window.
+    fn pieces(text: &str, cuts: &[usize]) -> Vec<Found> {
+        let (safety, lexicon) = &*POLICY;
+        let mut words = Words::new();
+        let mut all = Vec::new();
+        let (mut window, mut gone, mut from) = (String::new(), 0, 0);
+        let mut rest = text;
+        let mut take = |window: &str, gone: usize, from: usize, until: usize, all: &mut Vec<Found>| {
+            let mut matches = Vec::new();
+            safety.inspect(&words_of(&mut words, lexicon, window, from), window, from, &mut matches);
+            let matches = matches.into_iter().filter(|found| found.end <= until);
+            all.extend(matches.map(|found| (found.start + gone, found.end + gone, found.kind.into_owned())));
+        };
+        for cut in cuts {
+            let cut = (0..=*cut.min(&rest.len())).rev().find(|at| rest.is_char_boundary(*at)).unwrap();
+            window.push_str(&rest[..cut]);
+            rest = &rest[cut..];
+            let mut scanned = Words::new();
+            scanned.scan(lexicon, &window, from);
+            let open = safety.open_from(&scanned, &window, from);
+            assert!(open >= from && window.len() - open <= MAX_HELD_BYTES + 128 + 8);
+            take(&window, gone, from, open, &mut all);
+            let keep = (0..=open.saturating_sub(64)).rev().find(|at| window.is_char_boundary(*at)).unwrap();
+            window.drain(..keep);
+            gone += keep;
+            from = open - keep;
+        }
+        window.push_str(rest);
+        take(&window, gone, from, usize::MAX, &mut all);
+        all
+    }
+
+    fn words_of(words: &mut Words, lexicon: &Lexicon, window: &str, from: usize) -> Words {
+        words.scan(lexicon, window, from);
+        words.clone()
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        let word = prop::sample::select(vec![
+            "how",
+            "kill",
+            "someone",
+            "I",
+            "want",
+            "to",
+            "myself",
+            "prevent",
+            "bomb",
+            "make",
+            "a",
+            "you",
+            "idiot",
+            "story",
+            "write",
+            "sex",
+            "hate",
+            "women",
+            "not",
+            "blue",
+            "project",
+            "heron",
+            "all",
+            "the",
+            "lights",
+            "hack",
+            "account",
+            "without",
+            "caught",
+            "k1ll",
+            "ki\u{200b}ll",
+            "p\u{456}pe",
+            "漢字",
+            "straße",
+            "process",
+            "fuck",
+            "slut",
+            "meth",
+            "women",
+            "are",
+            "stupid",
+            "end",
+            "my",
+            "life",
+            "nuclear",
+            "weapon",
+            "pneumonoultramicroscopicsilicovolcanoconiosis",
+        ]);
+        let gap = prop::sample::select(vec![
+            " ", " ", " ", " ", " ", " ", ", ", ". ", "\n", "\n\n", "", "\u{200b}", " “", "-", "      ", ".",
+            "…", "。",
+        ]);
+        let long = "[a-zé]{1,300}";
+        let word = prop_oneof![20 => word.prop_map(str::to_owned), 1 => long];
+        proptest::collection::vec((word, gap), 0..60)
+            .prop_map(|words| words.into_iter().map(|(word, gap)| word + gap).collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(600))]
+        #[test]
+        fn a_stream_comes_to_the_verdict_of_the_whole(text in text(), cuts in proptest::collection::vec(0usize..40, 0..60)) {
+            prop_assert_eq!(pieces(&text, &cuts), whole(&text));
         }
     }
 }

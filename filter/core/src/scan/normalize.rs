@@ -120,10 +120,20 @@ pub fn fold(character: char, folding: Folding) -> Folded {
         0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x20000..=0x3ffff => {
             Folded::Ideograph(character)
         }
-        0xc0..=0x24f | 0x1e00..=0x1eff => match base(ACCENTED, character) {
+        0xc0..=0x24f => match LATIN.letter(code) {
             Some(letter) => Folded::Letter(letter, false),
             None => other(character),
         },
+        0x1e00..=0x1eff => match LATIN_ADDITIONAL.letter(code) {
+            Some(letter) => Folded::Letter(letter, false),
+            None => other(character),
+        },
+        0x370..=0x52f => match GREEK_CYRILLIC.letter(code) {
+            Some(letter) if folding.homoglyphs => Folded::Letter(letter, true),
+            _ => other(character),
+        },
+        // Scripts nobody mistakes for Latin.
+        0x590..=0x13ff if code != 0x13c3 => other(character),
         _ => {
             if folding.unicode
                 && let Some(ascii) = compatible(code)
@@ -158,6 +168,54 @@ fn other(character: char) -> Folded {
 fn base(table: &[(char, &str)], character: char) -> Option<char> {
     table.iter().find(|(_, forms)| forms.contains(character)).map(|(letter, _)| *letter)
 }
+
+/// `SIZE` characters from `FIRST` on, with the ASCII letter each stands for or zero: whole texts are written in these
+/// scripts, so a search through the lists would cost too much.
+struct Block<const FIRST: u32, const SIZE: usize>([u8; SIZE]);
+
+impl<const FIRST: u32, const SIZE: usize> Block<FIRST, SIZE> {
+    #[allow(
+        clippy::indexing_slicing,
+        reason = "evaluated by the compiler, which reports what is out of bounds"
+    )]
+    const fn new(table: &[(char, &str)]) -> Self {
+        let mut letters = [0; SIZE];
+        let mut row = 0;
+        while row < table.len() {
+            let (letter, forms) = table[row];
+            let bytes = forms.as_bytes();
+            let mut at = 0;
+            while at < bytes.len() {
+                let lead = bytes[at];
+                let (length, mut code) = match lead {
+                    0..0x80 => (1, lead as u32),
+                    0x80..0xe0 => (2, lead as u32 & 0x1f),
+                    _ => (3, lead as u32 & 0x0f),
+                };
+                let mut next = 1;
+                while next < length {
+                    code = code << 6 | bytes[at + next] as u32 & 0x3f;
+                    next += 1;
+                }
+                if code >= FIRST && ((code - FIRST) as usize) < SIZE {
+                    letters[(code - FIRST) as usize] = letter as u8;
+                }
+                at += length;
+            }
+            row += 1;
+        }
+        Block(letters)
+    }
+
+    fn letter(&self, code: u32) -> Option<char> {
+        let letter = *self.0.get((code - FIRST) as usize)?;
+        (letter != 0).then_some(char::from(letter))
+    }
+}
+
+static LATIN: Block<0xc0, 0x190> = Block::new(ACCENTED);
+static LATIN_ADDITIONAL: Block<0x1e00, 0x100> = Block::new(ACCENTED);
+static GREEK_CYRILLIC: Block<0x370, 0x1c0> = Block::new(LOOKALIKES);
 
 /// The ASCII character of which `code` is a decorated form.
 fn compatible(code: u32) -> Option<char> {

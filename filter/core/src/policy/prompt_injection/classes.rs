@@ -17,7 +17,7 @@ classes! {
         zignoruj ignoruj zapomnij pomin unut gormezden
         игнорируй игнорируйте забудь забудьте проигнорируй";
     /// Verbs that do so only with a telling object.
-    DROP = "drop discard dismiss skip delete erase cancel revoke void nullify abandon omit overlook reset clear wipe scrap suspend
+    DROP = "aside drop discard dismiss skip delete erase cancel revoke void nullify abandon omit overlook reset clear wipe scrap suspend
         disable lift toss throw remove replace overwrite abolish waive stop cease nevermind violate break escape
         losche streiche verwirf annule annulez supprime supprimez borra cancela elimina annulla cancella apague negligencia wis";
     /// Negations.
@@ -26,7 +26,7 @@ classes! {
     FOLLOW = "follow following obey obeying comply complying adhere heed heeding listen honor honour respect apply attention bound
         befolge befolgen beachte beachten folge suis suivez suivre obeis sigas siga sigue obedezcas seguire segui siga seguir obedeca volg volgen";
     /// What was there first.
-    PRIOR = "previous previously prior preceding earlier former past initial original foregoing aforementioned above before
+    PRIOR = "first previous previously prior preceding earlier former past initial original foregoing aforementioned above before
         existing old current beforehand preset predefined precedent last pre hitherto priors
         vorherigen vorherige vorheriger vorigen obigen bisherigen bisherige fruheren vorangegangenen ursprunglichen oben zuvor davor
         precedentes precedents precedente anterieures anterieurs dessus initiales avant
@@ -49,7 +49,7 @@ classes! {
         instrukcje instrukcji polecenia polecen zasady zasadach zasad talimatlari talimatlar talimatlarini kurallari kurallar
         инструкции инструкций правила правил указания указаний";
     /// The same in words that have other uses.
-    TALK = "command commands orders order messages message text texts context conversation requests request statements policy policies
+    TALK = "gesagt dijeron dijo dit disseram detto verteld dixeron given received command commands orders order messages message text texts context conversation requests request statements policy policies
         input inputs content filters filter limits limitations protocols protocol settings configuration training tasks task
         guidance words said told chat discussion kontext nachrichten contexte messages contexto mensajes contesto messaggi mensagens berichten";
     /// Whose instructions an outsider never sees.
@@ -61,10 +61,8 @@ classes! {
         preamble context text anweisungen instruktionen consignes instrucciones istruzioni instrucoes instructies polecenia prompta promptu
         systemprompt systemanweisung systemnachricht systeeminstructies";
     /// Verbs that bring to light.
-    REVEAL = "reveal show print display output repeat tell give share expose leak dump disclose divulge recite paste quote write echo list
-        spell summarize summarise translate provide state recall copy post return send encode convert describe unveil reproduce
-        recount transcribe regurgitate confess include contains
-        zeige zeig gib nenne verrate verrat wiederhole drucke offenbare montre montrez affiche affichez revele revelez repete repetez donne donnez dis
+    REVEAL = "reveal show print display output repeat tell give share expose leak dump disclose divulge recite paste quote echo         spell translate recall unveil reproduce
+        recount transcribe regurgitate         zeige zeig gib nenne verrate verrat wiederhole drucke offenbare montre montrez affiche affichez revele revelez repete repetez donne donnez dis
         muestra muestrame revela imprime repite dime dame ensename mostra mostrami rivela stampa ripeti dimmi
         mostre revele imprima repita diga exiba toon onthul herhaal geef vertel pokaz ujawnij wypisz powtorz goster soyle
         покажи раскрой выведи повтори напиши";
@@ -82,7 +80,7 @@ classes! {
     /// The one addressed.
     YOU = "you u ya du sie tu vous usted eres sei voce je jij jestes ты вы es bist";
     /// From this moment.
-    NOW = "now henceforth onward onwards forward today moment jetzt nun ab sofort partir maintenant desormais ahora adelante ora adesso agora nu vanaf od teraz сейчас теперь";
+    NOW = "now henceforth onward onwards forward jetzt nun ab sofort partir maintenant desormais ahora adelante ora adesso agora nu vanaf od teraz сейчас теперь";
     /// The machine.
     AI = "ai ais chatgpt gpt gpt3 gpt4 llm llms model models assistant assistants chatbot chatbots bot claude gemini llama bard copilot agent agents
         openai anthropic ki kis ia sztuczna yapay нейросеть ии assistent asistente assistente modell modele modelo modello";
@@ -113,7 +111,7 @@ classes! {
     /// Forbidding it.
     NEVER = "never cannot not no without don dont won isn aren doesn avoid forbidden prohibited";
     /// Verbs of answering.
-    SAY = "say answer respond reply output print write return begin start end tell antworte antworten sage sag reponds repondez dis responde
+    SAY = "mention say answer respond reply output print write return begin start end tell antworte antworten sage sag reponds repondez dis responde
         responder di rispondi responda diga antwoord zeg odpowiedz yaz ответь скажи";
     /// And nothing else.
     ONLY = "only just nothing exclusively solely simply nur seulement uniquement rien solo solamente unicamente soltanto apenas somente alleen tylko
@@ -125,7 +123,7 @@ classes! {
     /// Calls for attention.
     ATTENTION = "important attention urgent critical note notice priority override warning alert mandatory message";
     /// Kinds of asking.
-    HOWTO = "how why does did should would could where when whether wie warum comment pourquoi como porque come perche hoe waarom";
+    HOWTO = "safely may how why does did should would could where when whether wie warum comment pourquoi como porque come perche hoe waarom";
     /// Talking about attacks.
     ABOUT = "attack attacks attacker attackers injection injections phrase phrases example examples researcher researchers article paper
         vulnerability vulnerabilities defend defense defence detect detection malicious adversarial users someone people explain explains
@@ -147,7 +145,7 @@ classes! {
     /// Who owns the instructions, in markup.
     OWNER = "system developer admin operator instructions sys inst im";
     /// Words that stand in false marks.
-    MARK = "system assistant user human developer admin inst sys im endoftext begin end instructions privileged eot s";
+    MARK = "user input document context data email system assistant user human developer admin inst sys im endoftext begin end instructions privileged eot";
     /// A piece of a well-known line.
     DO = "do doing does";
     /// The same.
@@ -170,4 +168,15 @@ classes! {
     /// Wrongdoing that is asked for in a frame.
     WRONG = "illegal unlawful harmful unethical immoral offensive explicit dangerous inappropriate nsfw racist hateful violent profanity
         swear curse vulgar";
+    /// Verbs that make a text, of something or about it.
+    PRODUCE = "write convert post return describe summarize summarise provide send copy include includes contain contains confess encode
+        state list continue complete translate schreib schreibe ecris escribe scrivi escreva schrijf";
+    /// Two answers, one of them unbound.
+    TWICE = "twice two both once normally uncensored";
+    /// How an answer shall begin.
+    BEGIN = "begin start prefix beginning starting preface";
+    /// What begins.
+    ANSWER = "answer answers reply replies response responses message output sentence";
+    /// What a reader of data has before it.
+    PAGE = "this document page email message resume file website webpage ticket comment review article";
 }

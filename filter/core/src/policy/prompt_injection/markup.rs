@@ -32,13 +32,17 @@ pub(super) fn around(text: &str, start: usize, end: usize) -> Option<(&'static s
     }
     if is(&["system", "developer", "admin", "instructions", "assistant"]) && after.starts_with(b">") {
         if before.ends_with(b"</") {
-            return found(DELIMITER_ESCAPE, 0.6, 2, 1);
+            return found(DELIMITER_ESCAPE, 0.65, 2, 1);
         }
         if before.ends_with(b"<") {
-            return found(FAKE_BOUNDARY, 0.5, 1, 1);
+            return found(FAKE_BOUNDARY, 0.6, 1, 1);
         }
     }
     if is(&["system", "assistant", "developer", "admin"]) {
+        // The role that follows `<|im_start|>` or stands between two marks.
+        if before.ends_with(b"|>") {
+            return found(FAKE_BOUNDARY, 0.5, 2, 0);
+        }
         if before.ends_with(b"[") && after.starts_with(b"](#") {
             return found(FAKE_BOUNDARY, 0.7, 1, 2);
         }
@@ -55,6 +59,13 @@ pub(super) fn around(text: &str, start: usize, end: usize) -> Option<(&'static s
             let marks = before.iter().rev().take(heading).any(|byte| *byte != b' ');
             return found(FAKE_BOUNDARY, if marks { 0.62 } else { 0.4 }, heading, 1);
         }
+    }
+    // </user_input>, </document>: closing what holds the data.
+    if before.ends_with(b"</")
+        && is(&["user", "input", "document", "context", "data", "email"])
+        && close(b">").is_some_and(|on| on < 12)
+    {
+        return found(DELIMITER_ESCAPE, 0.45, 2, close(b">").unwrap_or(0));
     }
     // BEGIN_PRIVILEGED, END SYSTEM INSTRUCTIONS and other invented fences in capitals.
     if matches!(word, b"BEGIN" | b"END") {

@@ -27,10 +27,10 @@ classes! {
     WEAPON = "gun guns weapon weapons firearm firearms rifle rifles pistol pistols handgun handguns ammunition ammo shotgun
         crossbow waffe waffen arme armes pistolet arma armas armi wapen wapens poison poisons toxin toxins machete";
     /// What makes a weapon a terrible one.
-    MASS = "nuclear chemical biological dirty pipe radioactive homemade improvised untraceable unregistered ghost illegal automatic
+    MASS = "radiological thermonuclear nuclear chemical biological dirty pipe radioactive homemade improvised untraceable unregistered ghost illegal automatic
         nerve chlorine mustard atomic undetectable concealed illegally illegale illegales nucleaire chimique biologique";
     /// Killing and maiming.
-    KILL = "kill killing murder murdering assassinate assassinating strangle strangling stab stabbing behead beheading slaughter
+    KILL = "electrocute kill killing murder murdering assassinate assassinating strangle strangling stab stabbing behead beheading slaughter
         slaughtering torture torturing maim maiming lynch exterminate slay poison poisoning suffocate bludgeon dismember
         shoot shooting execute toten tote ermorden ermorde umbringen erschiessen foltern tuer assassiner poignarder etrangler torturer
         matar asesinar apunalar torturar uccidere ammazzare assassinare accoltellare torturare vermoorden doden martelen matarlo matarla";
@@ -73,7 +73,7 @@ classes! {
         intercourse striptease erotik erotisch nackt sexe sexuel sexuelle sexuels sexuelles pornographique erotique nue sexo sesso seks
         pornografia pornografico erotico erotica desnuda desnudo nuda";
     /// Coarse words for sex.
-    LEWD = "blowjob blowjobs handjob cum cumming cumshot creampie gangbang deepthroat dildo pussy cock cocks tits titties boobs clit milf
+    LEWD = "blowjob blowjobs handjob cumming cumshot creampie gangbang deepthroat dildo pussy cock cocks tits titties boobs clit milf
         cunnilingus fellatio anal threesome bukkake footjob rimjob jerkoff squirting ejaculate ejaculates ejaculation thrusting moaning nipples
         threesomes orgy orgies fellation sodomie bite chatte polla verga coño cazzo figa schwanz muschi ficken";
     /// Sex as a crime.
@@ -96,7 +96,7 @@ classes! {
     GRAPHIC = "explicit graphic detailed steamy dirty raunchy spicy intimate hardcore uncensored vivid explizit explicite explicites explicito
         esplicito expliciete";
     /// Groups of people by what they are.
-    GROUP = "women woman woman's females female feminists black blacks asian asians muslim muslims islam jew jews jewish immigrant immigrants migrants refugees
+    GROUP = "women woman females female feminists black blacks asian asians muslim muslims islam jew jews jewish immigrant immigrants migrants refugees
         foreigners gay gays lesbian lesbians homosexual homosexuals transgender trans transsexuals disabled mexicans mexican africans arabs
         indians chinese hindus lgbt lgbtq hispanics latinos gypsies roma minorities handicapped queers frauen juden muslime auslander
         fluchtlinge schwarze schwule femmes juifs musulmans immigres arabes noirs homosexuels etrangers migrants judios musulmanes
@@ -106,20 +106,20 @@ classes! {
         raghead ragheads towelhead towelheads sandnigger coons subhuman subhumans untermenschen untermensch feminazi shemale shemales
         retards cripples mongoloid kanake kanaken bougnoule bougnoules youpin sudaca sudacas maricon maricones frocio froci terrone negraccio";
     /// Calling people less than people.
-    DEMEAN = "scum vermin filth filthy disgusting inferior parasites parasite pest pests cockroaches cockroach rats trash garbage worthless
+    DEMEAN = "ignorant repugnant lesser waste shitty assholes imbeciles scum vermin filth filthy disgusting inferior parasites parasite pest pests cockroaches cockroach rats trash garbage worthless
         stupid dumb dumbest dumber stupidest dishonest lazy savages savage primitive plague cancer pathetic repulsive vile despicable scumbags
         dickheads idiots morons pigs monkeys apes animals abomination abnormal unnatural sickening revolting dirty evil ugly retarded
         ungeziefer abschaum dreck ekelhaft minderwertig vermine ordures degoutants degoutantes inferieurs inferieures sales escoria basura asquerosos
         inferiores parasitas feccia schifosi inferiori parassiti escoria lixo nojentos tuig ongedierte walgelijk minderwaardig leeches
         pricks cunts assholes whores sluts bitches losers liars thieves criminals rapists terrorists degenerates freaks sick";
     /// Hating.
-    HATE = "hate hates hated despise despises loathe loathes detest detests abhor abhors resent hasse hassen verachte deteste detestons
+    HATE = "contempt scorn hatred disgust loathing hating loathed despising hate hates hated despise despises loathe loathes detest detests abhor abhors resent hasse hassen verachte deteste detestons
         hais hait odio odiamos odia detesto disprezzo odeio haat haten";
     /// Making them vanish.
-    ERASE = "exterminate eradicate deport gas wipe wiped rid eliminate eliminated ban banned purge annihilate kill murder shoot hang burn
+    ERASE = "raping drown shooting killing murdering exterminating eradicating exterminate eradicate deport gas wipe wiped rid eliminate eliminated ban banned purge annihilate kill murder shoot hang burn
         slaughter lynch behead stab exterminated eradicated gassed rape ausrotten vergasen vernichten exterminer eradiquer exterminar sterminare uitroeien";
     /// Joining subject and judgement.
-    BE = "are is all should must deserve deserves r be being like always never so such just sind ist sont est son sono sao zijn ought need belong";
+    BE = "are is all should must deserve deserves r be being always never so such just sind ist sont est son sono sao zijn belong";
     /// Insults of one person.
     INSULT = "idiot moron imbecile bitch bastard asshole whore slut loser cunt dickhead dumbass motherfucker scumbag fatass pathetic worthless
         shithead retard prick twat wanker douchebag arschloch hurensohn schlampe wichser connard salope pute encule gilipollas puta cabron
@@ -161,9 +161,9 @@ classes! {
     /// Without.
     WITHOUT = "without avoid evade avoiding escape evading ohne sans sin senza sem zonder eviter";
     /// Preventing, condemning, reporting: the sentence is about it, not for it.
-    AGAINST = "prevent prevents preventing prevention against stop stopping protect protects protecting protection condemn condemns report
-        reports reported reporting convicted sentenced investigators investigation survivor survivors avoid defend defending combat awareness accused
-        allegedly verhindern schutzen gegen prevenir empecher contre proteger prevenir evitar contra prevenire contro evitare voorkomen tegen
+    AGAINST = "racism sexism hateful bigotry jail prison prevent prevents preventing prevention against stop stopping protect protects protecting protection condemn condemns report
+        reports reported reporting convicted sentenced investigators investigation survivor survivors defend defending combat awareness accused
+        allegedly verhindern schutzen gegen prevenir empecher contre proteger prevenir contra prevenire contro voorkomen tegen
         recognize recognise detect detecting detects mitigate history historians documentary law laws illegal wrong disagree stereotype stereotypes
         shouldn unacceptable consequences vaccine treatment therapy recover recovery symptoms helpline hotline";
     /// Saying no.
@@ -172,7 +172,7 @@ classes! {
     TECH = "process processes thread threads server servers linux python bash command program signal port pid query task daemon game games
         character player boss npc level quest minecraft movie film song album novel photo photos camera photography vegan lights engine time";
     /// Reported speech.
-    SAID = "said says saying say told called calling claimed claim claims wrote thought think thinks believe believes someone";
+    SAID = "telling writing threatening calling mocking said says saying say told called calling claimed claim claims wrote thought think thinks believe believes someone";
     /// Commit, as one does crimes.
     COMMIT = "commit committing commited committed attempt attempting begehen commettre cometer commettere cometer plegen";
     /// Drugs are used, too.
@@ -182,4 +182,12 @@ classes! {
     /// Places full of people.
     PLACE = "school church mosque synagogue building airport mall stadium concert station subway hospital plane bridge house office
         temple embassy courthouse train bus crowd schule kirche ecole eglise escuela iglesia scuola chiesa facility government event";
+    /// Avoiding: harmless before harm, not before being caught.
+    AVOID = "rather avoid avoiding evitar evitare eviter vermeiden";
+    /// What hated people are said to cause.
+    FURY = "sick furious disgusted disgust puke vomit";
+    /// Cursing.
+    CURSE = "fuck fucking screw piss pissed pissing damn";
+    /// What is denied to them.
+    WORTH = "belong deserve worth matter equal human rights smart trust trusted trustworthy attractive welcome exist valuable apply";
 }

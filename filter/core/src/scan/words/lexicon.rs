@@ -5,6 +5,7 @@
 
 use super::Words;
 use crate::scan::normalize::Folding;
+use std::collections::BTreeMap;
 
 /// Which policy a class belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub enum Side {
 }
 
 /// The classes of a word, one bit set a policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Classes {
     /// Of `prompt-injection`.
     pub injection: u64,
@@ -42,26 +43,44 @@ const FILTER_WORDS: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Lexicon {
     filter: Box<[u64; FILTER_WORDS]>,
-    /// Open addressing; a power of two, at most half full.
-    slots: Vec<(u64, Classes)>,
+    /// Hashes of words by open addressing, zero where none is; a power of two, at most half full.
+    slots: Vec<u64>,
+    /// For each slot, which of `classes` its word has. Many words share one; apart from the hashes they stay in the cache.
+    class_of: Vec<u16>,
+    classes: Vec<Classes>,
     folding: Folding,
 }
 
 impl Lexicon {
     /// The table of `words`: white-space separated spellings, the policy that asks, the classes to add.
     pub fn build<'a>(words: impl IntoIterator<Item = (&'a str, Side, u64)>, folding: Folding) -> Lexicon {
-        let mut hashed: Vec<(u64, Side, u64)> = Vec::new();
+        let mut known: BTreeMap<u64, Classes> = BTreeMap::new();
         for (list, side, classes) in words {
-            hashed.extend(hashes(list, folding).map(|hash| (hash, side, classes)));
+            for hash in hashes(list, folding) {
+                let word = known.entry(hash).or_default();
+                match side {
+                    Side::Injection => word.injection |= classes,
+                    Side::Safety => word.safety |= classes,
+                }
+            }
         }
-        let size = (hashed.len() * 2).next_power_of_two().max(16);
+        let size = (known.len() * 2).next_power_of_two().max(16);
         let mut lexicon = Lexicon {
             filter: Box::new([0; FILTER_WORDS]),
-            slots: vec![(0, Classes::default()); size],
+            slots: vec![0; size],
+            class_of: vec![0; size],
+            classes: Vec::new(),
             folding,
         };
-        for (hash, side, classes) in hashed {
-            lexicon.add(hash, side, classes);
+        let mut sets: BTreeMap<Classes, u16> = BTreeMap::new();
+        for (hash, classes) in known {
+            // Operators' phrases share one bit, so there are never more sets than the built-in words make.
+            let next = lexicon.classes.len() as u16;
+            let set = *sets.entry(classes).or_insert_with(|| {
+                lexicon.classes.push(classes);
+                next
+            });
+            lexicon.add(hash, set);
         }
         lexicon
     }
@@ -74,49 +93,51 @@ impl Lexicon {
 
     /// Bytes the table takes.
     pub fn bytes(&self) -> usize {
-        size_of_val(&*self.filter) + size_of_val(self.slots.as_slice())
+        size_of_val(&*self.filter)
+            + size_of_val(self.slots.as_slice())
+            + size_of_val(self.class_of.as_slice())
+            + size_of_val(self.classes.as_slice())
+    }
+
+    /// False for most words that are not known.
+    #[inline]
+    pub(super) fn may_know(&self, hash: u64) -> bool {
+        let bit = (hash >> 48) as usize;
+        self.filter.get(bit >> 6).is_some_and(|word| word >> (bit & 63) & 1 != 0)
     }
 
     /// The classes of the word with this hash, if it is known.
     #[inline]
     pub fn find(&self, hash: u64) -> Option<Classes> {
-        let bit = (hash >> 48) as usize;
-        let set = self.filter.get(bit >> 6).is_some_and(|word| word >> (bit & 63) & 1 != 0);
-        if !set {
-            return None;
-        }
-        self.probe(hash)
+        if self.may_know(hash) { self.probe(hash) } else { None }
     }
 
-    fn probe(&self, hash: u64) -> Option<Classes> {
+    #[inline]
+    pub(super) fn probe(&self, hash: u64) -> Option<Classes> {
         let mask = self.slots.len() - 1;
         let mut at = (hash >> 32) as usize & mask;
         loop {
             match self.slots.get(at) {
-                Some((0, _)) | None => return None,
-                Some((found, classes)) if *found == hash => return Some(*classes),
+                Some(0) | None => return None,
+                Some(found) if *found == hash => break,
                 Some(_) => at = (at + 1) & mask,
             }
         }
+        self.classes.get(usize::from(*self.class_of.get(at)?)).copied()
     }
 
-    fn add(&mut self, hash: u64, side: Side, classes: u64) {
+    fn add(&mut self, hash: u64, set: u16) {
         let bit = (hash >> 48) as usize;
         if let Some(word) = self.filter.get_mut(bit >> 6) {
             *word |= 1 << (bit & 63);
         }
         let mask = self.slots.len() - 1;
         let mut at = (hash >> 32) as usize & mask;
-        while let Some(slot) = self.slots.get_mut(at) {
-            if slot.0 == 0 || slot.0 == hash {
-                slot.0 = hash;
-                match side {
-                    Side::Injection => slot.1.injection |= classes,
-                    Side::Safety => slot.1.safety |= classes,
-                }
-                return;
-            }
+        while self.slots.get(at).is_some_and(|slot| *slot != 0) {
             at = (at + 1) & mask;
+        }
+        if let (Some(slot), Some(class)) = (self.slots.get_mut(at), self.class_of.get_mut(at)) {
+            (*slot, *class) = (hash, set);
         }
     }
 }

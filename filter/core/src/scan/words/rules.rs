@@ -29,6 +29,8 @@ pub struct Rule {
     pub steps: &'static [Step],
     /// Classes that, shortly before or inside, make it something else.
     pub unless: u64,
+    /// Classes that do so only inside.
+    pub unless_inside: u64,
 }
 
 /// How far a rule got.
