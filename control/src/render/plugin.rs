@@ -10,7 +10,7 @@ use std::fmt::Write;
 
 /// Configuration of the listener's role. `source` is the operator's file as it came.
 pub fn downstream(plan: &Plan, source: &str) -> PluginConfig {
-    PluginConfig::Downstream(Box::new(plan.downstream(&sha256_hex(source), None)))
+    PluginConfig::Downstream(Box::new(plan.downstream(&sha256_hex(source))))
 }
 
 /// Configuration of the role in a target's cluster.

@@ -7,9 +7,12 @@ mod checks;
 
 use crate::config::{PolicyConfig, Reading};
 use crate::diagnostic::{Diagnostic, nearest};
+#[cfg(feature = "compile")]
 use crate::plugin;
 use crate::policy::Chain;
 use crate::targets::{self, Target};
+#[cfg(feature = "compile")]
+use base64::{Engine, prelude::BASE64_STANDARD};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
@@ -79,9 +82,9 @@ impl Plan {
 
     /// What the filter of the listener is configured with.
     ///
-    /// `config_sha256` is the hash of the operator's file; `pattern_automaton` the automaton of the operator's patterns, as
-    /// base64.
-    pub fn downstream(&self, config_sha256: &str, pattern_automaton: Option<String>) -> plugin::Downstream {
+    /// `config_sha256` is the hash of the operator's file.
+    #[cfg(feature = "compile")]
+    pub fn downstream(&self, config_sha256: &str) -> plugin::Downstream {
         plugin::Downstream {
             pack: self.config.pack.clone(),
             config_sha256: config_sha256.to_owned(),
@@ -91,7 +94,7 @@ impl Plan {
             targets: self.targets.iter().map(Target::plugin).collect(),
             single: self.strategy == Strategy::Single,
             attempt_role: self.targets.len() > 1,
-            pattern_automaton,
+            pattern_automaton: self.chain.pattern_automaton().map(|bytes| BASE64_STANDARD.encode(bytes)),
         }
     }
 

@@ -273,6 +273,15 @@ impl Chain {
         self.active_links(active).any(|link| matches!(link.policy, Policy::Audit))
     }
 
+    /// The automaton of the operator's patterns, if there are any.
+    #[cfg(feature = "compile")]
+    pub fn pattern_automaton(&self) -> Option<Vec<u8>> {
+        self.links.iter().find_map(|link| match &link.policy {
+            Policy::Pii(pii) => pii.automaton(),
+            _ => None,
+        })
+    }
+
     /// The refusal text an operator gave a policy.
     pub fn message(&self, policy: PolicyKind) -> Option<&str> {
         self.links.iter().find_map(|link| match &link.policy {

@@ -97,6 +97,12 @@ impl Pii {
         self.apply_to
     }
 
+    /// The operator's patterns as the filter takes them.
+    #[cfg(feature = "compile")]
+    pub fn automaton(&self) -> Option<Vec<u8>> {
+        self.patterns.as_ref().map(Patterns::to_bytes)
+    }
+
     /// Matches in `text[from..]`, ordered, not overlapping. May look back at text before `from`, never matches into it.
     pub fn inspect(&self, text: &str, from: usize, matches: &mut Vec<Match>) {
         let mut turns = Turns::new(self.scanners(), text, from);
