@@ -24,6 +24,9 @@ fn main() {
     report(&format!("Together event, {} bytes", chunk.len()), || {
         black_box(delta::read(Endpoint::ChatCompletions, black_box(chunk)).is_ok())
     });
+    report(&format!("Together event, checked only, {} bytes", chunk.len()), || {
+        black_box(delta::read(Endpoint::Embeddings, black_box(chunk)).is_ok())
+    });
     let frame = [b"data: ", chunk.as_slice(), b"\n\n"].concat();
     let mut decoder = Decoder::new();
     let mut frames = Vec::new();

@@ -11,6 +11,7 @@ mod answer;
 mod escape;
 mod json;
 mod nested;
+mod plain;
 mod reader;
 mod schema;
 mod turn;

@@ -2,6 +2,7 @@
 //!
 //! Knows no structure: it works between two quotes. Invariant: decoding what was written gives the value back.
 
+use super::plain::{self, BLOCK, block_run};
 use memchr::memchr;
 use std::borrow::Cow;
 
@@ -16,23 +17,28 @@ pub(super) struct Escape {
     pub(super) lone: bool,
 }
 
+/// What a backslash and `kind` stand for, unless more has to be read.
+#[inline(always)]
+pub(super) fn simple(kind: u8) -> Option<u8> {
+    Some(match kind {
+        b'n' => b'\n',
+        b'"' | b'\\' | b'/' => kind,
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 0x8,
+        b'f' => 0xc,
+        _ => return None,
+    })
+}
+
 /// The escape sequence at the start of `raw`, or `None` where there is none.
-#[inline]
 pub(super) fn escape_at(raw: &[u8]) -> Option<Escape> {
     let [b'\\', kind, rest @ ..] = raw else { return None };
-    let character = match kind {
-        b'n' => '\n',
-        b'"' => '"',
-        b'\\' => '\\',
-        b't' => '\t',
-        b'r' => '\r',
-        b'/' => '/',
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'u' => return unicode_escape(rest),
-        _ => return None,
-    };
-    Some(Escape { len: 2, character, lone: false })
+    match simple(*kind) {
+        Some(byte) => Some(Escape { len: 2, character: char::from(byte), lone: false }),
+        None if *kind == b'u' => unicode_escape(rest),
+        None => None,
+    }
 }
 
 /// `rest` starts after `\u`.
@@ -59,17 +65,66 @@ fn hex4(raw: &[u8]) -> Option<(u32, &[u8])> {
 
 /// The value of a string whose escapes are known to be valid.
 pub(super) fn decode(raw: &str) -> Cow<'_, str> {
-    let Some(first) = memchr(b'\\', raw.as_bytes()) else { return Cow::Borrowed(raw) };
-    let mut value = String::with_capacity(raw.len());
-    let (mut rest, mut run) = (raw, first);
-    while let Some((plain, escaped)) = rest.split_at_checked(run) {
-        value.push_str(plain);
-        let Some(escape) = escape_at(escaped.as_bytes()) else { break };
-        value.push(escape.character);
-        rest = escaped.get(escape.len..).unwrap_or_default();
-        run = memchr(b'\\', rest.as_bytes()).unwrap_or(rest.len());
+    match memchr(b'\\', raw.as_bytes()) {
+        Some(_) => Cow::Owned(decode_with(raw, &mut Vec::new())),
+        None => Cow::Borrowed(raw),
     }
-    Cow::Owned(value)
+}
+
+/// The same for a string that has escapes. `room` is kept between calls: every allocation costs more than a short text.
+pub(super) fn decode_with(raw: &str, room: &mut Vec<u8>) -> String {
+    let raw = raw.as_bytes();
+    if room.len() < raw.len() {
+        room.resize(raw.len(), 0);
+    }
+    // A value is never longer than its written form, so `written` never passes `read`.
+    let (mut read, mut written) = (0, 0);
+    loop {
+        let rest = raw.get(read..).unwrap_or_default();
+        let to = room.get_mut(written..).unwrap_or_default();
+        // A whole block, even where only a part is wanted: the rest is written over.
+        let run = match (rest.first_chunk::<BLOCK>(), to.first_chunk_mut::<BLOCK>()) {
+            (Some(from), Some(to)) => {
+                *to = *from;
+                block_run(from)
+            }
+            _ => {
+                let run = plain::run(rest);
+                copy(rest.get(..run).unwrap_or_default(), to);
+                run
+            }
+        };
+        read += run;
+        written += run;
+        if run == BLOCK {
+            continue;
+        }
+        match rest.get(run..).unwrap_or_default() {
+            [b'\\', kind, ..] if let Some(byte) = simple(*kind) => {
+                copy(&[byte], to.get_mut(run..).unwrap_or_default());
+                read += 2;
+                written += 1;
+            }
+            other => {
+                let Some(escape) = escape_at(other) else { break };
+                let mut character = [0; 4];
+                let character = escape.character.encode_utf8(&mut character);
+                copy(character.as_bytes(), to.get_mut(run..).unwrap_or_default());
+                read += escape.len;
+                written += character.len();
+            }
+        }
+    }
+    let value = room.get(..written).unwrap_or_default();
+    simdutf8::basic::from_utf8(value)
+        .map_or_else(|_| String::from_utf8_lossy(value).into_owned(), str::to_owned)
+}
+
+#[inline(always)]
+fn copy(from: &[u8], to: &mut [u8]) {
+    for (to, byte) in to.iter_mut().zip(from) {
+        *to = *byte;
+    }
 }
 
 /// Appends `value` as it is written between the quotes of a JSON string.
