@@ -94,8 +94,13 @@ impl<'a> Reader<'a> {
             }
             Ok(())
         })?;
-        for text in self.texts.iter_mut().skip(first_text) {
+        let texts = self.texts.get_mut(first_text..).unwrap_or_default();
+        for text in texts.iter_mut() {
             text.choice = index;
+        }
+        if arguments == Arguments::Piece {
+            // Together sends the copy first. Its original has to be known when the copy is looked at.
+            texts.sort_by_key(|text| text.channel.may_repeat());
         }
         for (choice, _) in self.leaks.iter_mut().skip(first_leak) {
             *choice = index;
