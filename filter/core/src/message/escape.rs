@@ -82,45 +82,53 @@ pub(super) fn decode_with(raw: &str, room: &mut Vec<u8>) -> String {
     loop {
         let rest = raw.get(read..).unwrap_or_default();
         let to = room.get_mut(written..).unwrap_or_default();
-        // A whole block, even where only a part is wanted: the rest is written over.
-        let run = match (rest.first_chunk::<BLOCK>(), to.first_chunk_mut::<BLOCK>()) {
-            (Some(from), Some(to)) => {
-                *to = *from;
-                block_run(from)
+        let run = copy_plain(rest, to);
+        let (rest, to) = (rest.get(run..).unwrap_or_default(), to.get_mut(run..).unwrap_or_default());
+        let (passed, added) = match rest {
+            [b'\\', kind, ..] if let (Some(byte), Some(to)) = (simple(*kind), to.first_mut()) => {
+                *to = byte;
+                (2, 1)
             }
             _ => {
-                let run = plain::run(rest);
-                copy(rest.get(..run).unwrap_or_default(), to);
-                run
+                let Some(escape) = escape_at(rest) else {
+                    written += run;
+                    break;
+                };
+                let mut utf8 = [0; 4];
+                let utf8 = escape.character.encode_utf8(&mut utf8).as_bytes();
+                copy(utf8, to);
+                (escape.len, utf8.len())
             }
         };
-        read += run;
-        written += run;
-        if run == BLOCK {
-            continue;
-        }
-        match rest.get(run..).unwrap_or_default() {
-            [b'\\', kind, ..] if let Some(byte) = simple(*kind) => {
-                copy(&[byte], to.get_mut(run..).unwrap_or_default());
-                read += 2;
-                written += 1;
-            }
-            other => {
-                let Some(escape) = escape_at(other) else { break };
-                let mut character = [0; 4];
-                let character = escape.character.encode_utf8(&mut character);
-                copy(character.as_bytes(), to.get_mut(run..).unwrap_or_default());
-                read += escape.len;
-                written += character.len();
-            }
-        }
+        read += run + passed;
+        written += run + added;
     }
     let value = room.get(..written).unwrap_or_default();
     simdutf8::basic::from_utf8(value)
         .map_or_else(|_| String::from_utf8_lossy(value).into_owned(), str::to_owned)
 }
 
+/// Copies the plain stretch at the start of `from` and returns its length.
 #[inline(always)]
+fn copy_plain(from: &[u8], to: &mut [u8]) -> usize {
+    let (from_blocks, _) = from.as_chunks::<BLOCK>();
+    let (to_blocks, _) = to.as_chunks_mut::<BLOCK>();
+    let mut whole = 0;
+    for (from, to) in from_blocks.iter().zip(to_blocks) {
+        // A whole block, even where only a part is wanted: the rest is written over.
+        *to = *from;
+        let run = block_run(from);
+        if run < BLOCK {
+            return whole + run;
+        }
+        whole += BLOCK;
+    }
+    let from = from.get(whole..).unwrap_or_default();
+    let run = plain::run(from);
+    copy(from.get(..run).unwrap_or_default(), to.get_mut(whole..).unwrap_or_default());
+    whole + run
+}
+
 fn copy(from: &[u8], to: &mut [u8]) {
     for (to, byte) in to.iter_mut().zip(from) {
         *to = *byte;
