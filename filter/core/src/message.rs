@@ -10,6 +10,7 @@
 mod answer;
 mod escape;
 mod json;
+mod keys;
 mod nested;
 mod plain;
 mod reader;

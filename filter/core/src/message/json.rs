@@ -4,6 +4,7 @@
 //! caller that reaches the end has seen a valid document.
 
 use super::escape::{decode_with, escape_at, simple};
+use super::keys::{Duplicate, Keys, Scope};
 use super::{BodyError, BodyErrorKind, MAX_DEPTH, plain};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -30,10 +31,7 @@ pub(super) struct Raw {
 /// An open object.
 #[derive(Debug)]
 pub(super) struct Members {
-    /// Where its keys start in [`Cursor::keys`].
-    first: usize,
-    /// One bit per hash of a key; spares most comparisons.
-    seen: u64,
+    keys: Scope,
     started: bool,
 }
 
@@ -42,20 +40,6 @@ pub(super) struct Members {
 pub(super) struct Items {
     started: bool,
 }
-
-/// A key that has been seen; copied and forgotten without cost.
-#[derive(Debug, Clone, Copy)]
-enum Key<'a> {
-    AsWritten(&'a str),
-    /// Index into [`Cursor::decoded_keys`].
-    Decoded(usize),
-}
-
-/// Up to this many keys of an object are compared one by one; more are sorted once, when the object ends.
-const COMPARED_KEYS: usize = 32;
-
-/// Keys that are open at once in an ordinary body.
-const USUAL_KEYS: usize = 24;
 
 /// How lone surrogates are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,10 +60,7 @@ pub(super) struct Cursor<'a> {
     depth: usize,
     surrogates: Surrogates,
     failure: BodyError,
-    /// Keys of every open object, outermost first.
-    keys: Vec<Key<'a>>,
-    /// Values of the keys that were written with escapes.
-    decoded_keys: Vec<String>,
+    keys: Keys<'a>,
     /// Room to decode strings in.
     room: Vec<u8>,
 }
@@ -92,11 +73,7 @@ impl<'a> Cursor<'a> {
             let offset = std::str::from_utf8(body).map_or_else(|error| error.valid_up_to(), str::len);
             BodyError { kind: BodyErrorKind::InvalidUtf8, offset }
         })?;
-        Ok(Cursor {
-            surrogates: Surrogates::Paired,
-            keys: Vec::with_capacity(USUAL_KEYS),
-            ..Cursor::lenient(text)
-        })
+        Ok(Cursor { surrogates: Surrogates::Paired, keys: Keys::with_usual_room(), ..Cursor::lenient(text) })
     }
 
     /// At the start of JSON text found inside a string. Lone surrogates are taken as U+FFFD: receivers take them too, and a
@@ -109,8 +86,7 @@ impl<'a> Cursor<'a> {
             depth: 0,
             surrogates: Surrogates::Any,
             failure,
-            keys: Vec::new(),
-            decoded_keys: Vec::new(),
+            keys: Keys::none(),
             room: Vec::new(),
         }
     }
@@ -313,7 +289,7 @@ impl<'a> Cursor<'a> {
     pub(super) fn members(&mut self) -> Result<Members> {
         self.expect(b'{')?;
         self.deeper()?;
-        Ok(Members { first: self.keys.len(), seen: 0, started: false })
+        Ok(Members { keys: self.keys.enter(), started: false })
     }
 
     /// The next key of an object, with the cursor before its value; `None` once the object has ended.
@@ -326,8 +302,10 @@ impl<'a> Cursor<'a> {
         if byte == Some(&b'}') {
             self.at = at + 1;
             self.depth -= 1;
-            self.forget(members)?;
-            return Ok(None);
+            return match self.keys.leave(&members.keys) {
+                Ok(()) => Ok(None),
+                Err(Duplicate) => Err(self.stop(BodyErrorKind::DuplicateKey)),
+            };
         }
         if members.started && byte == Some(&b',') {
             at = past_blanks(bytes, at + 1);
@@ -346,7 +324,9 @@ impl<'a> Cursor<'a> {
             Cow::Borrowed(written) => Some(written),
             Cow::Owned(_) => None,
         };
-        self.remember(members, &key, written)?;
+        if let Err(Duplicate) = self.keys.add(&mut members.keys, &key, written) {
+            return Err(self.stop(BodyErrorKind::DuplicateKey));
+        }
         let colon = past_blanks(bytes, raw.end + 1);
         if bytes.get(colon) != Some(&b':') {
             return Err(self.stop_at(BodyErrorKind::InvalidJson, colon));
@@ -393,43 +373,6 @@ impl<'a> Cursor<'a> {
         self.depth += 1;
         if self.depth > MAX_DEPTH { Err(self.stop(BodyErrorKind::TooDeep)) } else { Ok(()) }
     }
-
-    #[inline]
-    fn remember(&mut self, members: &mut Members, key: &str, written: Option<&'a str>) -> Result<()> {
-        let own = self.keys.get(members.first..).unwrap_or_default();
-        if own.len() < COMPARED_KEYS {
-            let bit = 1 << (mark(key.as_bytes()) & 63);
-            if members.seen & bit != 0 && own.iter().any(|seen| self.value_of(*seen) == key) {
-                return Err(self.stop(BodyErrorKind::DuplicateKey));
-            }
-            members.seen |= bit;
-        }
-        self.keys.push(match written {
-            Some(written) => Key::AsWritten(written),
-            None => {
-                self.decoded_keys.push(key.to_owned());
-                Key::Decoded(self.decoded_keys.len() - 1)
-            }
-        });
-        Ok(())
-    }
-
-    #[inline]
-    fn forget(&mut self, members: &Members) -> Result<()> {
-        let own = self.keys.get(members.first..).unwrap_or_default();
-        if own.len() > COMPARED_KEYS && has_duplicate(own.iter().map(|key| self.value_of(*key))) {
-            return Err(self.stop(BodyErrorKind::DuplicateKey));
-        }
-        self.keys.truncate(members.first);
-        Ok(())
-    }
-
-    fn value_of<'k>(&'k self, key: Key<'k>) -> &'k str {
-        match key {
-            Key::AsWritten(written) => written,
-            Key::Decoded(index) => self.decoded_keys.get(index).map_or("", String::as_str),
-        }
-    }
 }
 
 /// The first offset at or after `at` that holds no white space.
@@ -465,24 +408,4 @@ fn string_from(bytes: &[u8], start: usize, surrogates: Surrogates) -> std::resul
             _ => return Err(at),
         }
     }
-}
-
-/// A few bits of a key that differ between most keys of real objects.
-#[inline(always)]
-fn mark(key: &[u8]) -> usize {
-    let (first, last) = (key.first().copied().unwrap_or(0), key.last().copied().unwrap_or(0));
-    key.len().wrapping_mul(37) ^ usize::from(first).wrapping_mul(5) ^ usize::from(last).wrapping_mul(11)
-}
-
-/// Sorting keeps the bound for keys that were chosen to collide; the hash in front keeps it fast for all others.
-fn has_duplicate<'k>(keys: impl Iterator<Item = &'k str>) -> bool {
-    let mut hashed: Vec<(u64, &str)> = keys.map(|key| (hash(key.as_bytes()), key)).collect();
-    hashed.sort_unstable();
-    hashed.iter().zip(hashed.iter().skip(1)).any(|(one, next)| one == next)
-}
-
-fn hash(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }
