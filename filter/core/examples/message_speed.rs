@@ -9,20 +9,26 @@ use std::time::Instant;
 
 fn main() {
     let plain = "The quick brown fox jumps over the lazy dog near the river bank. ";
+    let prose = "Please read the \\\"summary\\\" of last week's meeting before you answer, and tell me which of the open points \
+                 are still ours to close, who owns them, and by when they promised to be done with all of them.\\n";
     let escaped = "The \\\"quick\\\" brown fox\\njumps over the lazy dog near the river. ";
     for (name, sentence) in [
         ("plain", plain),
+        ("prose with line ends", prose),
         ("escaped", escaped),
         ("German", "Die Größe überrascht: schöne grüne Äpfel für Jörg. "),
     ] {
         let body = chat(sentence, 8 * 1024);
         report(&format!("request, {name}, {} bytes", body.len()), || {
-            black_box(request::read(Endpoint::ChatCompletions, black_box(body.as_bytes())).is_ok())
+            reads_request(black_box(body.as_bytes()))
         });
     }
     let chunk = br#"{"id":"nx1AbC-2kFHot-9f00aa11bb22cc33","object":"chat.completion.chunk","created":1790000000,"choices":[{"index":0,"text":" Paris","logprobs":null,"finish_reason":null,"seed":null,"delta":{"token_id":4711,"role":"assistant","content":" Paris"}}],"model":"m","usage":null}"#;
     report(&format!("Together event, {} bytes", chunk.len()), || {
-        black_box(delta::read(Endpoint::ChatCompletions, black_box(chunk)).is_ok())
+        reads_event(Endpoint::ChatCompletions, black_box(chunk))
+    });
+    report(&format!("Together event, checked only, {} bytes", chunk.len()), || {
+        reads_event(Endpoint::Embeddings, black_box(chunk))
     });
     let frame = [b"data: ", chunk.as_slice(), b"\n\n"].concat();
     let mut decoder = Decoder::new();
@@ -32,6 +38,17 @@ fn main() {
         decoder.push(black_box(&frame), &mut frames).is_ok()
             && black_box(frames.first().is_some_and(|frame| frame.data().is_some()))
     });
+}
+
+// Functions of their own: V8 never optimises a function that is entered once, and `main` is.
+#[inline(never)]
+fn reads_request(body: &[u8]) -> bool {
+    black_box(request::read(Endpoint::ChatCompletions, body)).is_ok()
+}
+
+#[inline(never)]
+fn reads_event(endpoint: Endpoint, payload: &[u8]) -> bool {
+    black_box(delta::read(endpoint, payload)).is_ok()
 }
 
 fn chat(sentence: &str, bytes: usize) -> String {

@@ -10,7 +10,9 @@
 mod answer;
 mod escape;
 mod json;
+mod keys;
 mod nested;
+mod plain;
 mod reader;
 mod schema;
 mod turn;

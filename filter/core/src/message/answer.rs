@@ -2,16 +2,17 @@
 //!
 //! Decides nothing. Invariant: texts, leaks and finish reasons carry the index their choice names, wherever it stands.
 
-use super::json::{Kind, body_members};
+use super::json::Kind;
 use super::reader::{Reader, Result, spells_tokens};
 use super::text::{Channel, Text};
 use super::turn::{self, Arguments};
 use super::usage::Usage;
-use super::{Endpoint, Unscanned};
+use super::{BodyError, Endpoint, Unscanned};
 use crate::config::Role;
 use std::borrow::Cow;
 use std::ops::Range;
 
+#[derive(Default)]
 pub(super) struct Answer<'a> {
     pub(super) texts: Vec<Text<'a>>,
     pub(super) leaks: Vec<(u32, Range<usize>)>,
@@ -22,60 +23,50 @@ pub(super) struct Answer<'a> {
     pub(super) is_error: bool,
 }
 
-pub(super) fn read<'a>(endpoint: Endpoint, body: &'a [u8], arguments: Arguments) -> Result<Answer<'a>> {
+pub(super) fn read<'a>(
+    endpoint: Endpoint,
+    body: &'a [u8],
+    arguments: Arguments,
+) -> std::result::Result<Answer<'a>, BodyError> {
     let mut reader = Reader::new(body, Role::Assistant)?;
-    let mut usage = None;
-    let mut model = None;
-    let mut is_error = false;
-    let mut finish_reasons = Vec::new();
-    let mut members = body_members(&mut reader.cursor)?;
-    while let Some(key) = reader.cursor.next_key(&mut members)? {
-        match (&*key, endpoint) {
-            ("choices", Endpoint::ChatCompletions | Endpoint::Completions) => {
-                reader.each_item("choices", |reader, number| {
-                    reader.choice(number, arguments, &mut usage, &mut finish_reasons)
-                })?;
-            }
-            ("prompt", Endpoint::ChatCompletions | Endpoint::Completions) => reader.echo()?,
-            ("results", Endpoint::Rerank) => reader.each_item("results", |reader, number| {
-                reader.each_member_of("results[]", |reader, key| match &*key {
-                    "document" => {
-                        reader.role = Role::User;
-                        reader.leaves("results[].document", [number, 0, 0], Channel::Prompt)
-                    }
-                    _ => reader.cursor.skip(),
-                })
-            })?,
-            ("model", _) => model = reader.word()?,
-            ("usage", _) => reader.usage(&mut usage)?,
-            // Groq sends the counts of a stream here.
-            ("x_groq", _) => match reader.cursor.kind()? {
-                Kind::Object => reader.each_member(|reader, key| match &*key {
-                    "usage" => reader.usage(&mut usage),
-                    _ => reader.cursor.skip(),
-                })?,
-                _ => reader.cursor.skip()?,
-            },
-            ("error", _) => {
-                is_error = reader.cursor.kind()? != Kind::Null;
-                reader.cursor.skip()?;
-            }
-            _ => reader.cursor.skip()?,
-        }
-    }
-    reader.cursor.end()?;
+    let answer = reader.answer(endpoint, arguments).map_err(|_| reader.cursor.failure())?;
     let Reader { texts, leaks, unscanned, .. } = reader;
-    Ok(Answer { texts, leaks, finish_reasons, usage, model, unscanned, is_error })
+    Ok(Answer { texts, leaks, unscanned, ..answer })
 }
 
 impl<'a> Reader<'a> {
-    fn choice(
-        &mut self,
-        number: u32,
-        arguments: Arguments,
-        usage: &mut Option<Usage>,
-        finish_reasons: &mut Vec<(u32, Cow<'a, str>)>,
-    ) -> Result<()> {
+    /// The whole body, apart from what the reader collects.
+    fn answer(&mut self, endpoint: Endpoint, arguments: Arguments) -> Result<Answer<'a>> {
+        let mut answer = Answer::default();
+        let mut members = self.cursor.body()?;
+        while let Some(key) = self.cursor.next_key(&mut members)? {
+            match (&*key, endpoint) {
+                ("choices", Endpoint::ChatCompletions | Endpoint::Completions) => {
+                    self.each_item("choices", |reader, number| reader.choice(number, arguments, &mut answer))?
+                }
+                ("prompt", Endpoint::ChatCompletions | Endpoint::Completions) => self.echo()?,
+                ("results", Endpoint::Rerank) => self.each_item("results", Reader::ranked)?,
+                ("model", _) => answer.model = self.word()?,
+                ("usage", _) => self.usage(&mut answer.usage)?,
+                // Groq sends the counts of a stream here.
+                ("x_groq", _) if self.cursor.kind()? == Kind::Object => {
+                    self.each_member(|reader, key| match &*key {
+                        "usage" => reader.usage(&mut answer.usage),
+                        _ => reader.cursor.skip(),
+                    })?;
+                }
+                ("error", _) => {
+                    answer.is_error = self.cursor.kind()? != Kind::Null;
+                    self.cursor.skip()?;
+                }
+                _ => self.cursor.skip()?,
+            }
+        }
+        self.cursor.end()?;
+        Ok(answer)
+    }
+
+    fn choice(&mut self, number: u32, arguments: Arguments, answer: &mut Answer<'a>) -> Result<()> {
         let (first_text, first_leak) = (self.texts.len(), self.leaks.len());
         let mut index = number;
         let mut finish_reason = None;
@@ -97,20 +88,34 @@ impl<'a> Reader<'a> {
                 }
                 // Some servers send an empty reason while the choice goes on.
                 "finish_reason" => finish_reason = reader.word()?.filter(|reason| !reason.is_empty()),
-                "usage" => reader.usage(usage)?,
+                "usage" => reader.usage(&mut answer.usage)?,
                 key if spells_tokens(key) => reader.leak()?,
                 _ => reader.cursor.skip()?,
             }
             Ok(())
         })?;
-        for text in self.texts.iter_mut().skip(first_text) {
+        let texts = self.texts.get_mut(first_text..).unwrap_or_default();
+        for text in texts.iter_mut() {
             text.choice = index;
+        }
+        if arguments == Arguments::Piece {
+            // Together sends the copy first. Its original has to be known when the copy is looked at.
+            texts.sort_by_key(|text| text.channel.may_repeat());
         }
         for (choice, _) in self.leaks.iter_mut().skip(first_leak) {
             *choice = index;
         }
-        finish_reasons.extend(finish_reason.map(|reason| (index, reason)));
+        answer.finish_reasons.extend(finish_reason.map(|reason| (index, reason)));
         Ok(())
+    }
+
+    /// One document of a ranking, the caller's own text.
+    fn ranked(&mut self, number: u32) -> Result<()> {
+        self.role = Role::User;
+        self.each_member_of("results[]", |reader, key| match &*key {
+            "document" => reader.leaves("results[].document", [number, 0, 0], Channel::Prompt),
+            _ => reader.cursor.skip(),
+        })
     }
 
     /// The prompt as Together repeats it for `echo`.

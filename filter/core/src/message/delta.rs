@@ -55,31 +55,46 @@ pub fn read(endpoint: Endpoint, payload: &[u8]) -> Result<Event<'_>, BodyError> 
     })
 }
 
+/// The texts of a choice stand together, and those that may repeat others come last. What is repeated is the last text of
+/// a channel: where one comes in parts, there is nothing that repeats all of it.
 fn deltas<'a>(texts: Vec<Text<'a>>, endpoint: Endpoint) -> Vec<Delta<'a>> {
     let mut deltas: Vec<Delta<'a>> = Vec::with_capacity(texts.len());
-    let mut repeats = Vec::new();
+    // Where the last `content`, `reasoning` and `reasoning_content` of the choice stand.
+    let mut originals: [Option<usize>; 3] = [None; 3];
+    let mut choice = None;
     for text in texts {
-        match text.channel {
-            Channel::Text if endpoint == Endpoint::ChatCompletions => repeats.push(text),
-            Channel::ReasoningDetails => repeats.push(text),
-            _ => deltas.push(Delta { lane: text.lane(), text, copies: Vec::new() }),
+        if choice.replace(text.choice) != Some(text.choice) {
+            originals = [None; 3];
         }
-    }
-    for text in repeats {
-        let original = deltas.iter_mut().find(|delta| {
-            delta.lane.choice == text.choice
-                && matches!(
-                    delta.lane.channel,
-                    Channel::Content | Channel::Reasoning | Channel::ReasoningContent
-                )
-                && delta.text.value == text.value
-        });
-        match original {
-            Some(delta) => delta.copies.push(text),
+        let may_repeat = match text.channel {
+            Channel::Text => endpoint == Endpoint::ChatCompletions,
+            channel => channel.may_repeat(),
+        };
+        if may_repeat {
+            let says_the_same =
+                |original: &usize| deltas.get(*original).is_some_and(|delta| delta.text.value == text.value);
+            let original = originals.into_iter().flatten().find(says_the_same);
+            if let Some(delta) = original.and_then(|original| deltas.get_mut(original)) {
+                if delta.copies.is_empty() {
+                    // Nearly always the only one.
+                    delta.copies.reserve_exact(1);
+                }
+                delta.copies.push(text);
+                continue;
+            }
             // Nothing is added, and the lane need not exist.
-            None if text.value.is_empty() => {}
-            None => deltas.push(Delta { lane: text.lane(), text, copies: Vec::new() }),
+            if text.value.is_empty() {
+                continue;
+            }
         }
+        let [content, reasoning, reasoning_content] = &mut originals;
+        match text.channel {
+            Channel::Content => *content = Some(deltas.len()),
+            Channel::Reasoning => *reasoning = Some(deltas.len()),
+            Channel::ReasoningContent => *reasoning_content = Some(deltas.len()),
+            _ => {}
+        }
+        deltas.push(Delta { lane: text.lane(), text, copies: Vec::new() });
     }
     deltas
 }

@@ -2,6 +2,7 @@
 //!
 //! Knows no structure: it works between two quotes. Invariant: decoding what was written gives the value back.
 
+use super::plain::{self, BLOCK, block_run};
 use memchr::memchr;
 use std::borrow::Cow;
 
@@ -16,23 +17,28 @@ pub(super) struct Escape {
     pub(super) lone: bool,
 }
 
+/// What a backslash and `kind` stand for, unless more has to be read.
+#[inline(always)]
+pub(super) fn simple(kind: u8) -> Option<u8> {
+    Some(match kind {
+        b'n' => b'\n',
+        b'"' | b'\\' | b'/' => kind,
+        b't' => b'\t',
+        b'r' => b'\r',
+        b'b' => 0x8,
+        b'f' => 0xc,
+        _ => return None,
+    })
+}
+
 /// The escape sequence at the start of `raw`, or `None` where there is none.
-#[inline]
 pub(super) fn escape_at(raw: &[u8]) -> Option<Escape> {
     let [b'\\', kind, rest @ ..] = raw else { return None };
-    let character = match kind {
-        b'n' => '\n',
-        b'"' => '"',
-        b'\\' => '\\',
-        b't' => '\t',
-        b'r' => '\r',
-        b'/' => '/',
-        b'b' => '\u{8}',
-        b'f' => '\u{c}',
-        b'u' => return unicode_escape(rest),
-        _ => return None,
-    };
-    Some(Escape { len: 2, character, lone: false })
+    match simple(*kind) {
+        Some(byte) => Some(Escape { len: 2, character: char::from(byte), lone: false }),
+        None if *kind == b'u' => unicode_escape(rest),
+        None => None,
+    }
 }
 
 /// `rest` starts after `\u`.
@@ -59,17 +65,74 @@ fn hex4(raw: &[u8]) -> Option<(u32, &[u8])> {
 
 /// The value of a string whose escapes are known to be valid.
 pub(super) fn decode(raw: &str) -> Cow<'_, str> {
-    let Some(first) = memchr(b'\\', raw.as_bytes()) else { return Cow::Borrowed(raw) };
-    let mut value = String::with_capacity(raw.len());
-    let (mut rest, mut run) = (raw, first);
-    while let Some((plain, escaped)) = rest.split_at_checked(run) {
-        value.push_str(plain);
-        let Some(escape) = escape_at(escaped.as_bytes()) else { break };
-        value.push(escape.character);
-        rest = escaped.get(escape.len..).unwrap_or_default();
-        run = memchr(b'\\', rest.as_bytes()).unwrap_or(rest.len());
+    match memchr(b'\\', raw.as_bytes()) {
+        Some(_) => Cow::Owned(decode_with(raw, &mut Vec::new())),
+        None => Cow::Borrowed(raw),
     }
-    Cow::Owned(value)
+}
+
+/// The same for a string that has escapes. `room` is kept between calls: every allocation costs more than a short text.
+pub(super) fn decode_with(raw: &str, room: &mut Vec<u8>) -> String {
+    let raw = raw.as_bytes();
+    if room.len() < raw.len() {
+        room.resize(raw.len(), 0);
+    }
+    // A value is never longer than its written form, so `written` never passes `read`.
+    let (mut read, mut written) = (0, 0);
+    loop {
+        let rest = raw.get(read..).unwrap_or_default();
+        let to = room.get_mut(written..).unwrap_or_default();
+        let run = copy_plain(rest, to);
+        let (rest, to) = (rest.get(run..).unwrap_or_default(), to.get_mut(run..).unwrap_or_default());
+        let (passed, added) = match rest {
+            [b'\\', kind, ..] if let (Some(byte), Some(to)) = (simple(*kind), to.first_mut()) => {
+                *to = byte;
+                (2, 1)
+            }
+            _ => {
+                let Some(escape) = escape_at(rest) else {
+                    written += run;
+                    break;
+                };
+                let mut utf8 = [0; 4];
+                let utf8 = escape.character.encode_utf8(&mut utf8).as_bytes();
+                copy(utf8, to);
+                (escape.len, utf8.len())
+            }
+        };
+        read += run + passed;
+        written += run + added;
+    }
+    let value = room.get(..written).unwrap_or_default();
+    simdutf8::basic::from_utf8(value)
+        .map_or_else(|_| String::from_utf8_lossy(value).into_owned(), str::to_owned)
+}
+
+/// Copies the plain stretch at the start of `from` and returns its length.
+#[inline(always)]
+fn copy_plain(from: &[u8], to: &mut [u8]) -> usize {
+    let (from_blocks, _) = from.as_chunks::<BLOCK>();
+    let (to_blocks, _) = to.as_chunks_mut::<BLOCK>();
+    let mut whole = 0;
+    for (from, to) in from_blocks.iter().zip(to_blocks) {
+        // A whole block, even where only a part is wanted: the rest is written over.
+        *to = *from;
+        let run = block_run(from);
+        if run < BLOCK {
+            return whole + run;
+        }
+        whole += BLOCK;
+    }
+    let from = from.get(whole..).unwrap_or_default();
+    let run = plain::run(from);
+    copy(from.get(..run).unwrap_or_default(), to.get_mut(whole..).unwrap_or_default());
+    whole + run
+}
+
+fn copy(from: &[u8], to: &mut [u8]) {
+    for (to, byte) in to.iter_mut().zip(from) {
+        *to = *byte;
+    }
 }
 
 /// Appends `value` as it is written between the quotes of a JSON string.

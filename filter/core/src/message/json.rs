@@ -3,8 +3,9 @@
 //! Knows no endpoint. Invariant: whatever is passed over has been checked (grammar, escapes, depth, duplicate keys), so a
 //! caller that reaches the end has seen a valid document.
 
-use super::escape::{decode, escape_at};
-use super::{BodyError, BodyErrorKind, MAX_DEPTH};
+use super::escape::{decode_with, escape_at, simple};
+use super::keys::{Duplicate, Keys, Scope};
+use super::{BodyError, BodyErrorKind, MAX_DEPTH, plain};
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -30,10 +31,7 @@ pub(super) struct Raw {
 /// An open object.
 #[derive(Debug)]
 pub(super) struct Members {
-    /// Where its keys start in [`Cursor::keys`].
-    first: usize,
-    /// One bit per hash of a key; spares most comparisons.
-    seen: u64,
+    keys: Scope,
     started: bool,
 }
 
@@ -43,9 +41,6 @@ pub(super) struct Items {
     started: bool,
 }
 
-/// Up to this many keys of an object are compared one by one; more are sorted once, when the object ends.
-const COMPARED_KEYS: usize = 32;
-
 /// How lone surrogates are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Surrogates {
@@ -53,29 +48,47 @@ enum Surrogates {
     Any,
 }
 
+/// Reading has stopped; [`Cursor::failure`] says why. Carries nothing, so that results stay in registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stop;
+
+pub(super) type Result<T> = std::result::Result<T, Stop>;
+
 pub(super) struct Cursor<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
     surrogates: Surrogates,
-    /// Keys of every open object, outermost first.
-    keys: Vec<Cow<'a, str>>,
+    failure: BodyError,
+    keys: Keys<'a>,
+    /// Room to decode strings in.
+    room: Vec<u8>,
 }
-
-type Result<T> = std::result::Result<T, BodyError>;
 
 impl<'a> Cursor<'a> {
     /// At the start of a body.
-    pub(super) fn new(body: &'a [u8]) -> Result<Cursor<'a>> {
-        let text = std::str::from_utf8(body)
-            .map_err(|error| BodyError { kind: BodyErrorKind::InvalidUtf8, offset: error.valid_up_to() })?;
-        Ok(Cursor { text, at: 0, depth: 0, surrogates: Surrogates::Paired, keys: Vec::with_capacity(24) })
+    pub(super) fn new(body: &'a [u8]) -> std::result::Result<Cursor<'a>, BodyError> {
+        let text = simdutf8::basic::from_utf8(body).map_err(|_| {
+            // The fast check does not say where, the slow one does.
+            let offset = std::str::from_utf8(body).map_or_else(|error| error.valid_up_to(), str::len);
+            BodyError { kind: BodyErrorKind::InvalidUtf8, offset }
+        })?;
+        Ok(Cursor { surrogates: Surrogates::Paired, keys: Keys::with_usual_room(), ..Cursor::lenient(text) })
     }
 
     /// At the start of JSON text found inside a string. Lone surrogates are taken as U+FFFD: receivers take them too, and a
     /// refusal here would mean that the text is read with its escapes unresolved.
     pub(super) fn lenient(text: &'a str) -> Cursor<'a> {
-        Cursor { text, at: 0, depth: 0, surrogates: Surrogates::Any, keys: Vec::new() }
+        let failure = BodyError { kind: BodyErrorKind::InvalidJson, offset: 0 };
+        Cursor {
+            text,
+            at: 0,
+            depth: 0,
+            surrogates: Surrogates::Any,
+            failure,
+            keys: Keys::none(),
+            room: Vec::new(),
+        }
     }
 
     /// Byte the cursor is at.
@@ -83,14 +96,27 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
+    /// Stops because of what is at the cursor.
     #[cold]
-    pub(super) fn error(&self, kind: BodyErrorKind) -> BodyError {
-        BodyError { kind, offset: self.at.min(self.text.len()) }
+    #[inline(never)]
+    pub(super) fn stop(&mut self, kind: BodyErrorKind) -> Stop {
+        self.stop_at(kind, self.at)
+    }
+
+    fn stop_at(&mut self, kind: BodyErrorKind, offset: usize) -> Stop {
+        self.failure = BodyError { kind, offset: offset.min(self.text.len()) };
+        Stop
     }
 
     #[cold]
-    fn invalid(&self) -> BodyError {
-        self.error(BodyErrorKind::InvalidJson)
+    #[inline(never)]
+    fn invalid(&mut self) -> Stop {
+        self.stop_at(BodyErrorKind::InvalidJson, self.at)
+    }
+
+    /// Why reading has stopped.
+    pub(super) fn failure(&self) -> BodyError {
+        self.failure
     }
 
     fn rest(&self) -> &'a [u8] {
@@ -105,13 +131,8 @@ impl<'a> Cursor<'a> {
     /// The next byte that is not white space; the cursor stays before it.
     #[inline(always)]
     pub(super) fn peek(&mut self) -> Result<u8> {
-        loop {
-            match self.byte() {
-                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
-                Some(byte) => return Ok(byte),
-                None => return Err(self.invalid()),
-            }
-        }
+        self.at = past_blanks(self.text.as_bytes(), self.at);
+        self.byte().ok_or_else(|| self.invalid())
     }
 
     /// Passes `expected` if it comes next.
@@ -145,34 +166,26 @@ impl<'a> Cursor<'a> {
     #[inline]
     pub(super) fn string(&mut self) -> Result<Raw> {
         self.expect(b'"')?;
-        let start = self.at;
-        let mut escaped = false;
-        loop {
-            self.at += plain_run(self.rest());
-            match self.byte() {
-                Some(b'"') => {
-                    let end = self.at;
-                    self.at += 1;
-                    return Ok(Raw { start, end, escaped });
-                }
-                Some(b'\\') => {
-                    let escape = escape_at(self.rest()).ok_or_else(|| self.invalid())?;
-                    if escape.lone && self.surrogates == Surrogates::Paired {
-                        return Err(self.invalid());
-                    }
-                    escaped = true;
-                    self.at += escape.len;
-                }
-                _ => return Err(self.invalid()),
+        let raw = string_from(self.text.as_bytes(), self.at, self.surrogates);
+        self.pass_string(raw)
+    }
+
+    #[inline(always)]
+    fn pass_string(&mut self, raw: std::result::Result<Raw, usize>) -> Result<Raw> {
+        match raw {
+            Ok(raw) => {
+                self.at = raw.end + 1;
+                Ok(raw)
             }
+            Err(offset) => Err(self.stop_at(BodyErrorKind::InvalidJson, offset)),
         }
     }
 
     /// The value of a string of this body.
     #[inline]
-    pub(super) fn decoded(&self, raw: Raw) -> Cow<'a, str> {
+    pub(super) fn decoded(&mut self, raw: Raw) -> Cow<'a, str> {
         let written = self.text.get(raw.start..raw.end).unwrap_or_default();
-        if raw.escaped { decode(written) } else { Cow::Borrowed(written) }
+        if raw.escaped { Cow::Owned(decode_with(written, &mut self.room)) } else { Cow::Borrowed(written) }
     }
 
     /// The written form of a stretch of this body.
@@ -260,30 +273,65 @@ impl<'a> Cursor<'a> {
         Ok(start..self.at)
     }
 
+    /// Enters the object that every body has to be; a valid document of another kind says so.
+    pub(super) fn body(&mut self) -> Result<Members> {
+        if self.kind()? != Kind::Object {
+            let start = self.at;
+            self.skip()?;
+            self.end()?;
+            return Err(self.stop_at(BodyErrorKind::NotAnObject, start));
+        }
+        self.members()
+    }
+
     /// Enters an object.
     #[inline]
     pub(super) fn members(&mut self) -> Result<Members> {
         self.expect(b'{')?;
         self.deeper()?;
-        Ok(Members { first: self.keys.len(), seen: 0, started: false })
+        Ok(Members { keys: self.keys.enter(), started: false })
     }
 
     /// The next key of an object, with the cursor before its value; `None` once the object has ended.
     #[inline]
     pub(super) fn next_key(&mut self, members: &mut Members) -> Result<Option<Cow<'a, str>>> {
-        if self.eat(b'}')? {
+        // Works on a copy of the offset: a chain of updates through memory takes longer than the work itself.
+        let bytes = self.text.as_bytes();
+        let mut at = past_blanks(bytes, self.at);
+        let mut byte = bytes.get(at);
+        if byte == Some(&b'}') {
+            self.at = at + 1;
             self.depth -= 1;
-            self.forget(members)?;
-            return Ok(None);
+            return match self.keys.leave(&members.keys) {
+                Ok(()) => Ok(None),
+                Err(Duplicate) => Err(self.stop(BodyErrorKind::DuplicateKey)),
+            };
         }
-        if members.started {
-            self.expect(b',')?;
+        if members.started && byte == Some(&b',') {
+            at = past_blanks(bytes, at + 1);
+            byte = bytes.get(at);
+        } else if members.started {
+            return Err(self.stop_at(BodyErrorKind::InvalidJson, at));
         }
         members.started = true;
-        let raw = self.string()?;
+        if byte != Some(&b'"') {
+            return Err(self.stop_at(BodyErrorKind::InvalidJson, at));
+        }
+        let raw = string_from(bytes, at + 1, self.surrogates);
+        let raw = self.pass_string(raw)?;
         let key = self.decoded(raw);
-        self.remember(members, key.clone())?;
-        self.expect(b':')?;
+        let written = match key {
+            Cow::Borrowed(written) => Some(written),
+            Cow::Owned(_) => None,
+        };
+        if let Err(Duplicate) = self.keys.add(&mut members.keys, &key, written) {
+            return Err(self.stop(BodyErrorKind::DuplicateKey));
+        }
+        let colon = past_blanks(bytes, raw.end + 1);
+        if bytes.get(colon) != Some(&b':') {
+            return Err(self.stop_at(BodyErrorKind::InvalidJson, colon));
+        }
+        self.at = colon + 1;
         Ok(Some(key))
     }
 
@@ -323,80 +371,41 @@ impl<'a> Cursor<'a> {
 
     fn deeper(&mut self) -> Result<()> {
         self.depth += 1;
-        if self.depth > MAX_DEPTH { Err(self.error(BodyErrorKind::TooDeep)) } else { Ok(()) }
+        if self.depth > MAX_DEPTH { Err(self.stop(BodyErrorKind::TooDeep)) } else { Ok(()) }
     }
+}
 
-    #[inline]
-    fn remember(&mut self, members: &mut Members, key: Cow<'a, str>) -> Result<()> {
-        let own = self.keys.get(members.first..).unwrap_or_default();
-        if own.len() < COMPARED_KEYS {
-            let bit = 1 << (mark(key.as_bytes()) & 63);
-            if members.seen & bit != 0 && own.contains(&key) {
-                return Err(self.error(BodyErrorKind::DuplicateKey));
+/// The first offset at or after `at` that holds no white space.
+#[inline(always)]
+fn past_blanks(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// The string whose first byte is at `start`; fails with the offset of what cannot stand there.
+#[inline(always)]
+fn string_from(bytes: &[u8], start: usize, surrogates: Surrogates) -> std::result::Result<Raw, usize> {
+    let mut at = start;
+    let mut escaped = false;
+    loop {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let run = plain::run(rest);
+        at += run;
+        match bytes.get(at) {
+            Some(b'"') => return Ok(Raw { start, end: at, escaped }),
+            Some(b'\\') => {
+                escaped = true;
+                at += match bytes.get(at + 1) {
+                    Some(kind) if simple(*kind).is_some() => 2,
+                    _ => match escape_at(bytes.get(at..).unwrap_or_default()) {
+                        Some(escape) if !escape.lone || surrogates == Surrogates::Any => escape.len,
+                        _ => return Err(at),
+                    },
+                };
             }
-            members.seen |= bit;
-        }
-        self.keys.push(key);
-        Ok(())
-    }
-
-    #[inline]
-    fn forget(&mut self, members: &Members) -> Result<()> {
-        let own = self.keys.get(members.first..).unwrap_or_default();
-        if own.len() > COMPARED_KEYS && has_duplicate(own) {
-            return Err(self.error(BodyErrorKind::DuplicateKey));
-        }
-        self.keys.truncate(members.first);
-        Ok(())
-    }
-}
-
-/// A few bits of a key that differ between most keys of real objects.
-#[inline(always)]
-fn mark(key: &[u8]) -> usize {
-    let (first, last) = (key.first().copied().unwrap_or(0), key.last().copied().unwrap_or(0));
-    key.len().wrapping_mul(37) ^ usize::from(first).wrapping_mul(5) ^ usize::from(last).wrapping_mul(11)
-}
-
-/// Sorting keeps the bound for keys that were chosen to collide; the hash in front keeps it fast for all others.
-fn has_duplicate(keys: &[Cow<'_, str>]) -> bool {
-    let mut hashed: Vec<(u64, &str)> = keys.iter().map(|key| (hash(key.as_bytes()), &**key)).collect();
-    hashed.sort_unstable();
-    hashed.iter().zip(hashed.iter().skip(1)).any(|(one, next)| one == next)
-}
-
-fn hash(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
-}
-
-/// Length of the stretch at the start of `bytes` that holds no quote, no backslash and no control character.
-#[inline(always)]
-fn plain_run(bytes: &[u8]) -> usize {
-    let (blocks, tail) = bytes.as_chunks::<16>();
-    for (number, block) in blocks.iter().enumerate() {
-        // Written so that it compiles to three vector comparisons on every architecture with 16-byte vectors.
-        let mut stops = [0u8; 16];
-        for (stop, &byte) in stops.iter_mut().zip(block) {
-            *stop = u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20);
-        }
-        let stops = u128::from_le_bytes(stops);
-        if stops != 0 {
-            return number * 16 + (stops.trailing_zeros() / 8) as usize;
+            _ => return Err(at),
         }
     }
-    let stop = tail.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < 0x20);
-    blocks.len() * 16 + stop.unwrap_or(tail.len())
-}
-
-/// Whether the value at the cursor is the object every body has to be; a valid document of another kind says so.
-pub(super) fn body_members(cursor: &mut Cursor<'_>) -> Result<Members> {
-    if cursor.kind()? != Kind::Object {
-        let offset = cursor.offset();
-        cursor.skip()?;
-        cursor.end()?;
-        return Err(BodyError { kind: BodyErrorKind::NotAnObject, offset });
-    }
-    cursor.members()
 }

@@ -3,9 +3,8 @@
 //! Goes one level deep: a leaf that is JSON text again is a plain text. Invariant: either every leaf is returned or the
 //! whole string is, as one text.
 
-use super::BodyError;
 use super::escape::{Positions, decode};
-use super::json::{Cursor, Kind};
+use super::json::{Cursor, Kind, Result};
 use super::text::{Layer, Text};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -50,7 +49,7 @@ impl Text<'_> {
 
 /// Calls `leaf` for every key, string and number of `json`, in order. Keeps its own stack, so no depth is too deep: this
 /// JSON is the model's or the tool's business, and only its texts matter here.
-fn walk(json: &str, mut leaf: impl FnMut(Layer, Range<usize>)) -> Result<(), BodyError> {
+fn walk(json: &str, mut leaf: impl FnMut(Layer, Range<usize>)) -> Result<()> {
     let mut cursor = Cursor::lenient(json);
     let mut open: Vec<Kind> = Vec::new();
     loop {
@@ -97,7 +96,7 @@ fn walk(json: &str, mut leaf: impl FnMut(Layer, Range<usize>)) -> Result<(), Bod
     }
 }
 
-fn key(cursor: &mut Cursor<'_>, leaf: &mut impl FnMut(Layer, Range<usize>)) -> Result<(), BodyError> {
+fn key(cursor: &mut Cursor<'_>, leaf: &mut impl FnMut(Layer, Range<usize>)) -> Result<()> {
     let raw = cursor.string()?;
     leaf(Layer::NestedString, raw.start..raw.end);
     cursor.expect(b':')

@@ -3,6 +3,7 @@
 //! Knows no endpoint. Invariant: where a text is expected, a value that could hide one (an object, an array, a number) is
 //! refused; `null` and booleans hold none.
 
+pub(super) use super::json::Result;
 use super::json::{Cursor, Kind, Raw};
 use super::nested;
 use super::text::{Channel, Layer, OUTSIDE, Place, Text};
@@ -10,8 +11,6 @@ use super::{BodyError, BodyErrorKind, Unscanned};
 use crate::config::Role;
 use std::borrow::Cow;
 use std::ops::Range;
-
-pub(super) type Result<T> = std::result::Result<T, BodyError>;
 
 /// Numbers that go into the brackets of a place.
 pub(super) type At = [u32; 3];
@@ -27,7 +26,7 @@ pub(super) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(body: &'a [u8], role: Role) -> Result<Reader<'a>> {
+    pub(super) fn new(body: &'a [u8], role: Role) -> std::result::Result<Reader<'a>, BodyError> {
         Ok(Reader {
             cursor: Cursor::new(body)?,
             texts: Vec::with_capacity(4),
@@ -41,7 +40,7 @@ impl<'a> Reader<'a> {
     pub(super) fn nothing_at(&mut self, place: &'static str) -> Result<()> {
         match self.cursor.kind()? {
             Kind::Null | Kind::Bool => self.cursor.skip(),
-            _ => Err(self.cursor.error(BodyErrorKind::WrongShape(place))),
+            _ => Err(self.cursor.stop(BodyErrorKind::WrongShape(place))),
         }
     }
 
@@ -68,7 +67,7 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn found(&self, raw: Raw, place: &'static str, at: At, channel: Channel) -> Text<'a> {
+    fn found(&mut self, raw: Raw, place: &'static str, at: At, channel: Channel) -> Text<'a> {
         Text {
             place: Place::new(place, at),
             role: self.role,

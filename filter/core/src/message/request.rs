@@ -2,7 +2,7 @@
 //!
 //! Leaves every unknown field alone. Invariant: a body that is returned is one that every strict parser reads the same way.
 
-use super::json::{Kind, body_members};
+use super::json::Kind;
 use super::reader::{Reader, Result};
 use super::rewrite::{Splice, json_string};
 use super::schema;
@@ -95,50 +95,9 @@ impl Request<'_> {
 /// Reads a request body of `endpoint`.
 pub fn read(endpoint: Endpoint, body: &[u8]) -> std::result::Result<Request<'_>, BodyError> {
     let mut reader = Reader::new(body, Role::User)?;
-    let mut members = body_members(&mut reader.cursor)?;
-    let mut request = Request {
-        texts: Vec::new(),
-        model: None,
-        stream: false,
-        stream_options: None,
-        max_tokens: None,
-        unscanned: Unscanned::default(),
-        token_prompt: false,
-        body_open: reader.cursor.offset(),
-        empty: true,
-    };
-    let mut completion_tokens = None;
-    while let Some(key) = reader.cursor.next_key(&mut members)? {
-        request.empty = false;
-        match (endpoint, &*key) {
-            (_, "model") => request.model = Some(reader.model()?),
-            (Endpoint::ChatCompletions | Endpoint::Completions, "stream") => {
-                request.stream = reader.flag("stream")?;
-            }
-            (Endpoint::ChatCompletions | Endpoint::Completions, "stream_options") => {
-                request.stream_options = Some(reader.stream_options()?);
-            }
-            (_, "max_tokens") => request.max_tokens = reader.count()?,
-            (_, "max_completion_tokens") => completion_tokens = reader.count()?,
-            (Endpoint::ChatCompletions, key) => reader.chat(key)?,
-            (Endpoint::Completions, "prompt") => {
-                request.token_prompt = reader.prompt("prompt", "prompt[]")?;
-            }
-            (Endpoint::Completions, "suffix") => reader.text("suffix", [0; 3], Channel::Prompt)?,
-            (Endpoint::Embeddings, "input") => request.token_prompt = reader.prompt("input", "input[]")?,
-            (Endpoint::Rerank, "query") => reader.document("query", [0; 3])?,
-            (Endpoint::Rerank, "documents") => reader
-                .each_item("documents", |reader, number| reader.document("documents[]", [number, 0, 0]))?,
-            _ => reader.cursor.skip()?,
-        }
-    }
-    reader.cursor.end()?;
-    request.max_tokens = completion_tokens.or(request.max_tokens);
-    request.texts = reader.texts;
-    request.unscanned = reader.unscanned;
-    Ok(request)
+    let request = reader.request(endpoint).map_err(|_| reader.cursor.failure())?;
+    Ok(Request { texts: reader.texts, unscanned: reader.unscanned, ..request })
 }
-
 const TOOL: schema::Places = schema::Places {
     whole: "tools[].function",
     name: "tools[].function.name",
@@ -165,6 +124,51 @@ const FORMAT: schema::Places = schema::Places {
 };
 
 impl<'a> Reader<'a> {
+    /// The whole body, apart from what the reader collects.
+    fn request(&mut self, endpoint: Endpoint) -> Result<Request<'a>> {
+        let mut members = self.cursor.body()?;
+        let mut request = Request {
+            texts: Vec::new(),
+            model: None,
+            stream: false,
+            stream_options: None,
+            max_tokens: None,
+            unscanned: Unscanned::default(),
+            token_prompt: false,
+            body_open: self.cursor.offset(),
+            empty: true,
+        };
+        let mut completion_tokens = None;
+        while let Some(key) = self.cursor.next_key(&mut members)? {
+            request.empty = false;
+            match (endpoint, &*key) {
+                (_, "model") => request.model = Some(self.model()?),
+                (Endpoint::ChatCompletions | Endpoint::Completions, "stream") => {
+                    request.stream = self.flag("stream")?;
+                }
+                (Endpoint::ChatCompletions | Endpoint::Completions, "stream_options") => {
+                    request.stream_options = Some(self.stream_options()?);
+                }
+                (_, "max_tokens") => request.max_tokens = self.count()?,
+                (_, "max_completion_tokens") => completion_tokens = self.count()?,
+                (Endpoint::ChatCompletions, key) => self.chat(key)?,
+                (Endpoint::Completions, "prompt") => {
+                    request.token_prompt = self.prompt("prompt", "prompt[]")?;
+                }
+                (Endpoint::Completions, "suffix") => self.text("suffix", [0; 3], Channel::Prompt)?,
+                (Endpoint::Embeddings, "input") => request.token_prompt = self.prompt("input", "input[]")?,
+                (Endpoint::Rerank, "query") => self.document("query", [0; 3])?,
+                (Endpoint::Rerank, "documents") => self.each_item("documents", |reader, number| {
+                    reader.document("documents[]", [number, 0, 0])
+                })?,
+                _ => self.cursor.skip()?,
+            }
+        }
+        self.cursor.end()?;
+        request.max_tokens = completion_tokens.or(request.max_tokens);
+        Ok(request)
+    }
+
     /// A member of a chat request that is not common to all endpoints.
     fn chat(&mut self, key: &str) -> Result<()> {
         let role = match key {
@@ -259,7 +263,7 @@ impl<'a> Reader<'a> {
 
     fn model(&mut self) -> Result<Model<'a>> {
         if self.cursor.kind()? != Kind::String {
-            return Err(self.cursor.error(BodyErrorKind::WrongShape("model")));
+            return Err(self.cursor.stop(BodyErrorKind::WrongShape("model")));
         }
         let raw = self.cursor.string()?;
         Ok(Model { name: self.cursor.decoded(raw), span: raw.start - 1..raw.end + 1 })
@@ -270,7 +274,7 @@ impl<'a> Reader<'a> {
             Kind::Bool => self.cursor.boolean(),
             Kind::Null => self.cursor.skip().map(|()| false),
             // Some servers take `1` or `"true"` for true: the answer would come in a form nobody expects.
-            _ => Err(self.cursor.error(BodyErrorKind::WrongShape(place))),
+            _ => Err(self.cursor.stop(BodyErrorKind::WrongShape(place))),
         }
     }
 
@@ -291,7 +295,7 @@ impl<'a> Reader<'a> {
                 options.include_usage = Some((value, start..reader.cursor.offset()));
                 Ok(())
             })?,
-            _ => return Err(self.cursor.error(BodyErrorKind::WrongShape("stream_options"))),
+            _ => return Err(self.cursor.stop(BodyErrorKind::WrongShape("stream_options"))),
         }
         options.span.end = self.cursor.offset();
         Ok(options)

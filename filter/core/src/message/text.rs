@@ -81,6 +81,11 @@ impl Channel {
         matches!(self, Content | Reasoning | ReasoningContent | Refusal | Text)
     }
 
+    /// Whether providers use it to say again what another channel of the same event says.
+    pub(super) fn may_repeat(self) -> bool {
+        matches!(self, Channel::Text | Channel::ReasoningDetails)
+    }
+
     /// Its place below a choice of a stream.
     fn path(self) -> &'static str {
         match self {

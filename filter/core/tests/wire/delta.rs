@@ -47,10 +47,10 @@ fn a_text_that_is_no_copy_has_a_lane_of_its_own() {
         r#"{"choices":[{"text":"b","delta":{"content":"a"}},{"text":"","delta":{"content":"a"}},{"text":"c","delta":{"reasoning":"c","content":""}}]}"#,
         &[
             (0, Channel::Content, "a", 0),
+            (0, Channel::Text, "b", 0),
             (1, Channel::Content, "a", 0),
             (2, Channel::Reasoning, "c", 1),
             (2, Channel::Content, "", 0),
-            (0, Channel::Text, "b", 0),
         ],
     );
 }
@@ -104,4 +104,14 @@ fn ends_errors_and_usage_are_seen() {
     let error = read(Endpoint::ChatCompletions, r#"{"error":{"message":"x","code":500}}"#);
     assert!(error.is_error && error.deltas.is_empty());
     assert!(read(Endpoint::ChatCompletions, r#"{"choices":[],"usage":{"total_tokens":3}}"#).usage.is_some());
+}
+
+#[test]
+fn an_event_of_many_pieces_takes_linear_time() {
+    let pieces = vec![r#"{"text":"a"}"#; 20_000].join(",");
+    let payload =
+        format!(r#"{{"choices":[{{"delta":{{"reasoning":"a","reasoning_details":[{pieces}]}}}}]}}"#);
+    let started = std::time::Instant::now();
+    check(Endpoint::ChatCompletions, &payload, &[(0, Channel::Reasoning, "a", 20_000)]);
+    assert!(started.elapsed().as_secs() < 10);
 }

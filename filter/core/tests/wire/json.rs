@@ -197,13 +197,13 @@ fn value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// What serde_json thinks of the grammar. It keeps the last of several equal keys, so duplicates are left aside.
-fn is_json(body: &[u8]) -> bool {
-    serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
-        && serde_json::from_slice::<Value>(body).is_ok()
-        || serde_json::from_slice::<Value>(body)
-            .is_err_and(|error| error.to_string().contains("number out of range"))
-            && serde_json::from_slice::<serde::de::IgnoredAny>(body).is_ok()
+/// What serde_json thinks of the grammar; `None` where it stops at a number too large for it and says nothing of the rest.
+fn is_json(body: &[u8]) -> Option<bool> {
+    match serde_json::from_slice::<Value>(body) {
+        Ok(_) => Some(true),
+        Err(error) if error.to_string().contains("number out of range") => None,
+        Err(_) => Some(false),
+    }
 }
 
 proptest! {
@@ -234,9 +234,9 @@ proptest! {
             if body.is_empty() { body.push(b' '); }
         }
         match outcome(&body) {
-            Ok(()) => prop_assert!(is_json(&body)),
-            Err(BodyErrorKind::InvalidJson | BodyErrorKind::InvalidUtf8) => prop_assert!(!is_json(&body)),
-            Err(BodyErrorKind::NotAnObject) => prop_assert!(is_json(&body)),
+            Ok(()) => prop_assert_ne!(is_json(&body), Some(false)),
+            Err(BodyErrorKind::InvalidJson | BodyErrorKind::InvalidUtf8) => prop_assert_ne!(is_json(&body), Some(true)),
+            Err(BodyErrorKind::NotAnObject) => prop_assert_ne!(is_json(&body), Some(false)),
             Err(BodyErrorKind::DuplicateKey | BodyErrorKind::TooDeep | BodyErrorKind::WrongShape(_)) => {}
         }
     }

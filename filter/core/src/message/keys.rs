@@ -1,0 +1,119 @@
+//! Remembers the keys of open objects and notices one that comes twice.
+//!
+//! Compares values, not spellings: `"a"` and `"\u0061"` are one key. Invariant: an object of n keys costs no more than
+//! n log n comparisons, whatever its keys are.
+
+/// Up to this many keys of an object are compared one by one; more are sorted once, when the object ends.
+const COMPARED_KEYS: usize = 32;
+
+/// Keys that are open at once in an ordinary body.
+const USUAL_KEYS: usize = 24;
+
+/// The object has this key already.
+pub(super) struct Duplicate;
+
+/// A key that has been seen; copied and forgotten without cost.
+#[derive(Debug, Clone, Copy)]
+enum Key<'a> {
+    AsWritten(&'a str),
+    /// Index into [`Keys::decoded`].
+    Decoded(usize),
+}
+
+/// Keys of every open object, outermost first.
+#[derive(Debug)]
+pub(super) struct Keys<'a> {
+    open: Vec<Key<'a>>,
+    /// Values of the keys that were written with escapes.
+    decoded: Vec<String>,
+}
+
+/// The keys of one object.
+#[derive(Debug)]
+pub(super) struct Scope {
+    /// Where they start among the open ones.
+    first: usize,
+    /// One bit per hash of a key; spares most comparisons.
+    seen: u64,
+}
+
+impl<'a> Keys<'a> {
+    pub(super) fn none() -> Keys<'a> {
+        Keys { open: Vec::new(), decoded: Vec::new() }
+    }
+
+    pub(super) fn with_usual_room() -> Keys<'a> {
+        Keys { open: Vec::with_capacity(USUAL_KEYS), decoded: Vec::new() }
+    }
+
+    /// An object begins.
+    #[inline]
+    pub(super) fn enter(&self) -> Scope {
+        Scope { first: self.open.len(), seen: 0 }
+    }
+
+    /// The object has a key `value`; `written` is the same, if it was written without escapes.
+    #[inline]
+    pub(super) fn add(
+        &mut self,
+        scope: &mut Scope,
+        value: &str,
+        written: Option<&'a str>,
+    ) -> Result<(), Duplicate> {
+        let own = self.open.get(scope.first..).unwrap_or_default();
+        if own.len() < COMPARED_KEYS {
+            let bit = 1 << (mark(value.as_bytes()) & 63);
+            if scope.seen & bit != 0 && own.iter().any(|seen| self.value_of(*seen) == value) {
+                return Err(Duplicate);
+            }
+            scope.seen |= bit;
+        }
+        self.open.push(match written {
+            Some(written) => Key::AsWritten(written),
+            None => {
+                self.decoded.push(value.to_owned());
+                Key::Decoded(self.decoded.len() - 1)
+            }
+        });
+        Ok(())
+    }
+
+    /// The object ends.
+    #[inline]
+    pub(super) fn leave(&mut self, scope: &Scope) -> Result<(), Duplicate> {
+        let own = self.open.get(scope.first..).unwrap_or_default();
+        if own.len() > COMPARED_KEYS && has_duplicate(own.iter().map(|key| self.value_of(*key))) {
+            return Err(Duplicate);
+        }
+        self.open.truncate(scope.first);
+        Ok(())
+    }
+
+    fn value_of<'k>(&'k self, key: Key<'k>) -> &'k str {
+        match key {
+            Key::AsWritten(written) => written,
+            Key::Decoded(index) => self.decoded.get(index).map_or("", String::as_str),
+        }
+    }
+}
+
+/// A few bits of a key that differ between most keys of real objects.
+#[inline(always)]
+fn mark(key: &[u8]) -> usize {
+    let (first, last) = (key.first().copied().unwrap_or(0), key.last().copied().unwrap_or(0));
+    key.len().wrapping_mul(37) ^ usize::from(first).wrapping_mul(5) ^ usize::from(last).wrapping_mul(11)
+}
+
+/// Sorting keeps the bound for keys that were chosen to collide; the hash in front keeps it fast for all others.
+fn has_duplicate<'k>(keys: impl Iterator<Item = &'k str>) -> bool {
+    let mut hashed: Vec<(u64, &str)> = keys.map(|key| (hash(key.as_bytes()), key)).collect();
+    hashed.sort_unstable();
+    hashed.iter().zip(hashed.iter().skip(1)).any(|(one, next)| one == next)
+}
+
+/// FNV-1a.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+}
