@@ -181,6 +181,13 @@ fn answer_with_head(mut stream: TcpStream) {
         head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok());
     let mut body = vec![0; length.unwrap_or(0)];
     let _ = stream.read_exact(&mut body);
+    if head.contains("/slow") {
+        // Longer than a change takes.
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 10\r\n\r\nfirst");
+        std::thread::sleep(Duration::from_secs(5));
+        let _ = stream.write_all(b" last");
+        return;
+    }
     let status = if head.contains("/fail") { "503 Unavailable" } else { "200 OK" };
     let answer =
         format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{head}", head.len());
@@ -386,10 +393,17 @@ impl Drop for Running {
 
 /// The head that the upstream saw, or what came instead.
 fn served(listen: SocketAddr) -> String {
+    served_at(listen, "/v1/x")
+}
+
+fn served_at(listen: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(listen).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     stream
-        .write_all(b"POST /v1/x HTTP/1.1\r\nhost: g\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+        .write_all(
+            format!("POST {path} HTTP/1.1\r\nhost: g\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{{}}")
+                .as_bytes(),
+        )
         .unwrap();
     let mut answer = String::new();
     let _ = stream.read_to_string(&mut answer);
@@ -431,9 +445,13 @@ fn a_change_takes_effect_without_a_failed_request() {
     running.change(|_| "pack: [\n".to_owned());
     running.wait("the complaint", || running.errors().contains("was not taken over: the file has problems"));
     assert!(served(listen).contains(&format!("upstream: {first}")));
+    let slow = std::thread::spawn(move || served_at(listen, "/v1/slow"));
+    std::thread::sleep(Duration::from_millis(100));
     running.change(target(second));
     running.wait("the change", || running.errors().contains("change 2 of `policy-config.yaml` is in force"));
     running.wait("the new upstream", || served(listen).contains(&format!("upstream: {second}")));
+    assert!(!slow.is_finished(), "the slow answer was over before the change");
+    assert!(slow.join().unwrap().ends_with("first last"), "an answer under way was cut");
     over.store(true, std::sync::atomic::Ordering::Relaxed);
     let answers = asking.join().unwrap();
     let failed: Vec<&String> = answers.iter().filter(|answer| !answer.starts_with("HTTP/1.1 200")).collect();

@@ -11,7 +11,7 @@ use kt_core::config;
 use kt_core::targets::{KeySource, Target};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A provider that has not accepted a connection by then is down.
@@ -59,11 +59,14 @@ impl Rendering<'_> {
     pub(super) fn secret(&self, target: &Target) -> Option<(String, Secret)> {
         let KeySource::File(file) = &target.key else { return None };
         let name = secret_name(target);
-        let watched_directory = self.generation.map(|_| {
-            let folder = Path::new(file).parent().filter(|folder| !folder.as_os_str().is_empty());
-            WatchedDirectory { path: folder.unwrap_or(Path::new(".")).display().to_string() }
-        });
-        let secret = SecretSource { filename: file.clone(), watched_directory };
+        // Envoy watches the folder, and takes no path without one.
+        let file = match Path::new(file).parent() {
+            Some(folder) if folder.as_os_str().is_empty() => Path::new(".").join(file),
+            _ => PathBuf::from(file),
+        };
+        let folder = file.parent().unwrap_or(Path::new("/")).display().to_string();
+        let watched_directory = self.generation.map(|_| WatchedDirectory { path: folder });
+        let secret = SecretSource { filename: file.display().to_string(), watched_directory };
         Some((name.clone(), Secret { name, generic_secret: GenericSecret { secret } }))
     }
 
