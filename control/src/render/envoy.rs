@@ -311,6 +311,9 @@ impl Rendering<'_> {
         statuses.dedup();
         let milliseconds = |pick: fn(&Retry) -> u64| retries().map(pick);
         let longest = targets.iter().map(|target| target.timeout.max(target.stream_timeout)).max();
+        // With one target the provider's own word counts. With several the next attempt may go elsewhere, where there is no
+        // reason to wait: the attempt role knows and says so.
+        let wait_header = if plugin::has_attempt_role(self.plan) { "x-kt-wait" } else { "retry-after" };
         Some(RetryPolicy {
             retry_on: "connect-failure,refused-stream,reset,retriable-status-codes".into(),
             retriable_status_codes: statuses,
@@ -324,7 +327,7 @@ impl Rendering<'_> {
             },
             rate_limited_retry_back_off: RateLimitedRetryBackOff {
                 reset_headers: vec![ResetHeader {
-                    name: "x-kt-wait".into(),
+                    name: wait_header.into(),
                     format: ResetHeaderFormat::Seconds,
                 }],
                 max_interval: Seconds::from_secs(30),
