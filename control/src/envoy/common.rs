@@ -74,6 +74,28 @@ pub enum DataSource {
 }
 
 #[derive(Debug, Clone, Serialize)]
+pub struct ConfigSource {
+    pub resource_api_version: ApiVersion,
+    pub path_config_source: PathConfigSource,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+pub enum ApiVersion {
+    V3,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct PathConfigSource {
+    pub path: String,
+    pub watched_directory: WatchedDirectory,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct WatchedDirectory {
+    pub path: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
 pub struct HeaderValue {
     pub key: String,
     pub value: String,

@@ -103,4 +103,6 @@ pub struct GenericCredential {
 #[derive(Debug, Clone, Serialize)]
 pub struct SdsSecretConfig {
     pub name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sds_config: Option<super::ConfigSource>,
 }

@@ -1,6 +1,6 @@
 //! The filter's own configuration.
 //!
-//! Knows nothing of Envoy. Invariant: holds names of keys, never keys.
+//! Knows nothing of Envoy. Invariant: holds no key and not the name of one.
 
 use kt_core::plan::Plan;
 use kt_core::plugin::{Attempt, PluginConfig};

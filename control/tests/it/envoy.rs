@@ -2,11 +2,12 @@
 //!
 //! Missing is a failure: a rendering that no Envoy has read is not tested.
 
+use crate::upstream::{echo, free_port};
 use kt_control::command;
 use kt_control::deployment::Deployment;
 use kt_control::render::envoy::to_yaml;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,6 +21,7 @@ impl Folder {
         let filter = wat::parse_str(include_str!("filter.wat")).unwrap();
         std::fs::write(folder.path().join("kt_filter.wasm"), filter).unwrap();
         std::fs::write(folder.path().join("ca-certificates.crt"), include_str!("ca.pem")).unwrap();
+        std::fs::write(folder.path().join("filter-key"), "first\n").unwrap();
         Folder(folder)
     }
 
@@ -74,10 +76,6 @@ impl Drop for Gateway {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 impl Gateway {
@@ -154,35 +152,6 @@ fn code(body: &str) -> String {
     let body: serde_json::Value = serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {body}"));
     assert!(body["error"]["param"].is_null() && body["error"].get("param").is_some(), "{body}");
     body["error"]["code"].as_str().unwrap().to_owned()
-}
-
-/// An upstream that answers every request with the head it got.
-fn echo() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || answer_with_head(stream));
-        }
-    });
-    port
-}
-
-fn answer_with_head(mut stream: TcpStream) {
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
-        head.extend(byte);
-    }
-    let head = String::from_utf8_lossy(&head).to_lowercase();
-    let length =
-        head.split("content-length: ").nth(1).and_then(|rest| rest.split("\r\n").next()?.parse().ok());
-    let mut body = vec![0; length.unwrap_or(0)];
-    let _ = stream.read_exact(&mut body);
-    let status = if head.contains("/fail") { "503 Unavailable" } else { "200 OK" };
-    let answer =
-        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{head}", head.len());
-    let _ = stream.write_all(answer.as_bytes());
 }
 
 #[test]
@@ -293,42 +262,13 @@ fn a_failing_upstream_is_asked_again() {
 }
 
 #[test]
-fn the_gateway_runs_until_it_is_told_to_stop() {
-    let folder = Folder::new();
-    let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
-    let config = folder.path().join("policy-config.yaml");
-    let text = include_str!("../golden/quick-start.yaml");
-    std::fs::write(&config, format!("{text}gateway:\n  admin: 127.0.0.1:{}\n", free_port())).unwrap();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_kt-control"))
-        .args([
-            "gateway",
-            "run",
-            "--listen",
-            &listen.to_string(),
-            "--concurrency",
-            "1",
-            "--fail-mode",
-            "allow",
-        ])
-        .arg("--policy-config")
-        .arg(&config)
-        .arg("--envoy")
-        .arg(program())
-        .arg("--wasm")
-        .arg(folder.path().join("kt_filter.wasm"))
-        .arg("--ca-file")
-        .arg(folder.path().join("ca-certificates.crt"))
-        .env("TOGETHER_API_KEY", "sk-one")
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+fn the_only_target_is_given_the_time_it_asks_for() {
+    let gateway = Gateway::start(&format!(
+        "{{retry: {{max_attempts: 2, backoff: {{base_ms: 1, max_ms: 2}}}}, targets: [{{id: a, provider: openai-compatible, base_url: 'http://127.0.0.1:{}'}}]}}",
+        echo()
+    ));
     let started = Instant::now();
-    while TcpStream::connect(listen).is_err() {
-        assert!(started.elapsed() < Duration::from_secs(30), "the gateway did not start");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    let pid = rustix::process::Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-    assert!(child.wait().unwrap().success());
-    assert!(TcpStream::connect(listen).is_err(), "Envoy is still there");
+    let (status, ..) = gateway.post("/v1/wait", "x-a: 1", "{}");
+    assert_eq!(status, 429);
+    assert!(started.elapsed() >= Duration::from_millis(900), "{:?}", started.elapsed());
 }

@@ -61,7 +61,7 @@ fn no_chain_lets_a_key_of_another_target_pass() {
             let options = &cluster["typed_extension_protocol_options"];
             let filters = &options["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]["http_filters"];
             let first = filters[0].to_string();
-            let single_client_key = text.contains("client: true") || text.contains("\"client\": true");
+            let single_client_key = text.contains("\"client_key\": true");
             let handled = first.contains("authorization");
             assert!(
                 handled || (single_client_key && !text.contains("\"attempt_role\": true")),

@@ -12,6 +12,8 @@ mod cli;
 mod envoy;
 mod golden;
 mod invalid;
+mod running;
+mod upstream;
 
 use std::path::{Path, PathBuf};
 

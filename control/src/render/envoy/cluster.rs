@@ -11,6 +11,7 @@ use kt_core::config;
 use kt_core::targets::{KeySource, Target};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// A provider that has not accepted a connection by then is down.
@@ -20,15 +21,9 @@ const CONNECT_TIMEOUT: Seconds = Seconds::from_secs(5);
 /// at the listener.
 const UNBOUNDED: u32 = 1_000_000;
 
-/// Name under which the filter knows a cluster, and the cluster's own.
-pub(super) fn names(target: &Target) -> impl Iterator<Item = (String, String)> {
-    let plain = (target.id.clone(), format!("kt_{}", target.id));
-    let stream = target.has_streaming_twin().then(|| {
-        let name = streaming_twin(&target.id);
-        let cluster = format!("kt_{name}");
-        (name, cluster)
-    });
-    [plain].into_iter().chain(stream)
+/// Name of a cluster in metrics, whatever its generation.
+fn stat_name(target: &Target) -> String {
+    format!("kt_{}", target.id)
 }
 
 fn secret_name(target: &Target) -> String {
@@ -36,27 +31,49 @@ fn secret_name(target: &Target) -> String {
 }
 
 impl Rendering<'_> {
-    pub(super) fn clusters(&self, target: &Target) -> Result<Vec<Cluster>, Error> {
-        let limits = [target.timeout, target.stream_timeout];
-        names(target).zip(limits).map(|((_, name), limit)| self.cluster(target, name, limit)).collect()
+    /// Names under which the filter knows a target's clusters, and the clusters' own.
+    pub(super) fn cluster_names(&self, target: &Target) -> impl Iterator<Item = (String, String)> {
+        let generation =
+            self.generation.map(|generation| format!("@{}", generation.number)).unwrap_or_default();
+        let twin = target.has_streaming_twin().then(|| streaming_twin(&target.id));
+        [target.id.clone()].into_iter().chain(twin).map(move |name| {
+            let cluster = format!("kt_{name}{generation}");
+            (name, cluster)
+        })
     }
 
-    /// The files that hold keys. Envoy reads them; their contents are never rendered.
-    pub(super) fn secrets(&self) -> Vec<Secret> {
-        let secret = |target: &Target| match &target.key {
-            KeySource::File(file) => Some(Secret {
-                name: secret_name(target),
-                generic_secret: GenericSecret { secret: DataSource::Filename(file.clone()) },
-            }),
-            _ => None,
+    pub(super) fn clusters(&self, target: &Target) -> Result<Vec<Cluster>, Error> {
+        let limits = [target.timeout, target.stream_timeout];
+        self.cluster_names(target)
+            .zip(limits)
+            .map(|((_, name), limit)| self.cluster(target, name, limit))
+            .collect()
+    }
+
+    /// The files that hold keys. Envoy reads them, once; their contents are never rendered.
+    pub(super) fn static_secrets(&self) -> Vec<Secret> {
+        self.plan.targets.iter().filter_map(|target| self.secret(target)).map(|(_, secret)| secret).collect()
+    }
+
+    /// The key file of a target, if it has one, with the name of the secret.
+    pub(super) fn secret(&self, target: &Target) -> Option<(String, Secret)> {
+        let KeySource::File(file) = &target.key else { return None };
+        let name = secret_name(target);
+        // Envoy watches the folder, and takes no path without one.
+        let file = match Path::new(file).parent() {
+            Some(folder) if folder.as_os_str().is_empty() => Path::new(".").join(file),
+            _ => PathBuf::from(file),
         };
-        self.plan.targets.iter().filter_map(secret).collect()
+        let folder = file.parent().unwrap_or(Path::new("/")).display().to_string();
+        let watched_directory = self.generation.map(|_| WatchedDirectory { path: folder });
+        let secret = SecretSource { filename: file.display().to_string(), watched_directory };
+        Some((name.clone(), Secret { name, generic_secret: GenericSecret { secret } }))
     }
 
     fn cluster(&self, target: &Target, name: String, limit: Duration) -> Result<Cluster, Error> {
         let endpoint = &target.endpoint;
         let is_address = endpoint.ip().is_some();
-        let plain_name = format!("kt_{}", target.id);
+        let stat_name = stat_name(target);
         let protocol = Any::HttpProtocolOptions(HttpProtocolOptions {
             common_http_protocol_options: HttpProtocolCommonOptions {
                 // The wall clock of one attempt; ending it counts as a reset, so the next target is tried.
@@ -73,7 +90,7 @@ impl Rendering<'_> {
             },
         };
         Ok(Cluster {
-            alt_stat_name: (name != plain_name).then_some(plain_name),
+            alt_stat_name: (name != stat_name).then_some(stat_name),
             r#type: if is_address { DiscoveryType::Static } else { DiscoveryType::StrictDns },
             dns_lookup_family: (!is_address).then_some(DnsLookupFamily::V4Preferred),
             connect_timeout: CONNECT_TIMEOUT,
@@ -144,7 +161,7 @@ impl Rendering<'_> {
                 let set = Mutation::Append(HeaderValueOption::overwrite("authorization", value));
                 filters.push(header_mutation(set));
             }
-            KeySource::File(_) => filters.push(injected_credential(secret_name(target))),
+            KeySource::File(_) => filters.push(self.injected_credential(target)),
             // With several targets the filter restores the caller's key; with one it was never taken away.
             KeySource::Client => {}
             KeySource::None if plugin::has_attempt_role(self.plan) => {}
@@ -152,6 +169,23 @@ impl Rendering<'_> {
         }
         filters.push(Extension::new("envoy.filters.http.upstream_codec", Any::UpstreamCodec {}));
         Ok(filters)
+    }
+
+    fn injected_credential(&self, target: &Target) -> Extension {
+        let name = secret_name(target);
+        let sds_config = self.generation.map(|generation| generation.secret_config(&name));
+        let credential = Any::GenericCredential(GenericCredential {
+            credential: SdsSecretConfig { name, sds_config },
+            header: "authorization".into(),
+            header_value_prefix: "Bearer ".into(),
+        });
+        Extension::new(
+            "envoy.filters.http.credential_injector",
+            Any::CredentialInjector(CredentialInjector {
+                overwrite: true,
+                credential: Extension::new("envoy.http.injected_credentials.generic", credential),
+            }),
+        )
     }
 }
 
@@ -162,21 +196,6 @@ fn remove_authorization() -> Mutation {
 fn header_mutation(mutation: Mutation) -> Extension {
     let mutations = Mutations { request_mutations: vec![mutation] };
     Extension::new("envoy.filters.http.header_mutation", Any::HeaderMutation(HeaderMutation { mutations }))
-}
-
-fn injected_credential(secret: String) -> Extension {
-    let credential = Any::GenericCredential(GenericCredential {
-        credential: SdsSecretConfig { name: secret },
-        header: "authorization".into(),
-        header_value_prefix: "Bearer ".into(),
-    });
-    Extension::new(
-        "envoy.filters.http.credential_injector",
-        Any::CredentialInjector(CredentialInjector {
-            overwrite: true,
-            credential: Extension::new("envoy.http.injected_credentials.generic", credential),
-        }),
-    )
 }
 
 /// HTTP/2 where the upstream offers it during the TLS handshake; without TLS there is no offer.
