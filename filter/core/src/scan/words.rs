@@ -585,9 +585,9 @@ static HIGH_BYTES: [u64; 17] = byte_masks(8);
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which reports what is out of bounds")]
 const fn byte_masks(skip: usize) -> [u64; 17] {
     let mut masks = [0; 17];
-    let mut length = 0;
+    let mut length = 0usize;
     while length < 17 {
-        let here = if length > skip { length - skip } else { 0 };
+        let here = length.saturating_sub(skip);
         masks[length] = if here >= 8 { u64::MAX } else { (1 << (8 * here)) - 1 };
         length += 1;
     }

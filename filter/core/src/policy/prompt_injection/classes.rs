@@ -141,7 +141,7 @@ classes! {
     /// Kinds of asking.
     HOWTO = "safely may how why does did should would could where when whether wie warum comment pourquoi como porque come perche hoe waarom";
     /// Talking about attacks.
-    ABOUT = "attack attacks attacker attackers injection injections phrase phrases example examples researcher researchers article paper
+    ABOUT = "tells telling asks asking trick tricks tricking attempts said attack attacks attacker attackers injection injections phrase phrases example examples researcher researchers article paper
         vulnerability vulnerabilities defend defense defence detect detection malicious adversarial users someone people explain explains
         called titled means meaning such he she they students customers";
     /// Staying in a role.
@@ -195,4 +195,6 @@ classes! {
     ANSWER = "answer answers reply replies response responses message output sentence";
     /// What a reader of data has before it.
     PAGE = "this document page email message resume file website webpage ticket comment review article";
+    /// What the speaker said earlier may well be withdrawn.
+    MINE = "my mine our meine meinen unsere mon mes mis mia miei minha meus mijn error errors mistake mistakes typo warnings";
 }
