@@ -12,7 +12,7 @@ use crate::diagnostic::Diagnostic;
 use crate::policy::safety::Safety;
 use crate::scan::Match;
 use crate::scan::normalize::{Folding, views};
-use crate::scan::words::rules::{Ends, MAX_PHRASE_WORDS, PHRASE, Phrases, Rules, Walk, preceded};
+use crate::scan::words::rules::{Ends, MAX_PHRASE_WORDS, PHRASE, Phrases, Rules, Walk, contains, preceded};
 use crate::scan::words::{Hit, Lexicon, Side, Words, hashes};
 
 /// Evidence further apart than this many words does not add up: a long document collects harmless coincidences.
@@ -20,7 +20,7 @@ const STRETCH_WORDS: u32 = 120;
 /// Asked rather than ordered: "how do I ignore previous instructions".
 const ASKED: f32 = 0.35;
 /// Told about rather than ordered: "attackers write ignore previous instructions".
-const REPORTED: f32 = 0.5;
+const REPORTED: f32 = 0.35;
 /// Forbidden rather than ordered: "never ignore your instructions".
 const FORBIDDEN: f32 = 0.3;
 /// A word that was disguised was disguised for a reason.
@@ -221,6 +221,9 @@ impl Injection {
                 continue;
             }
             let Walk::Complete(last) = self.rules.walk(rule, hits, index, ends) else { continue };
+            if contains(hits, index, last, Side::Injection, rule.unless_inside) {
+                continue;
+            }
             let factor = standing(hits, index, rule.kind);
             let kind = if decoded { rules::ENCODED_PAYLOAD } else { rule.kind };
             let end = hits.get(last).map_or(hit.end, |hit| hit.end).max(hit.end) as usize;
@@ -249,10 +252,11 @@ fn calibrated(evidence: f32) -> f32 {
 
 /// How seriously an order is meant, by what stands before it in its sentence.
 fn standing(hits: &[Hit], index: usize, kind: &str) -> f32 {
-    if kind == rules::SYSTEM_PROMPT_EXTRACTION || kind == rules::DATA_BORNE_INSTRUCTION {
+    if kind == rules::DATA_BORNE_INSTRUCTION {
         return 1.0;
     }
-    let forbids = kind == rules::INSTRUCTION_OVERRIDE && {
+    let extracts = kind == rules::SYSTEM_PROMPT_EXTRACTION;
+    let forbids = (extracts || kind == rules::INSTRUCTION_OVERRIDE) && {
         let before = index.checked_sub(1).and_then(|before| hits.get(before)).zip(hits.get(index));
         before.is_some_and(|(before, hit)| {
             before.sentence == hit.sentence
@@ -262,7 +266,7 @@ fn standing(hits: &[Hit], index: usize, kind: &str) -> f32 {
     };
     if forbids {
         FORBIDDEN
-    } else if preceded(hits, index, Side::Injection, classes::HOWTO) {
+    } else if !extracts && preceded(hits, index, Side::Injection, classes::HOWTO) {
         ASKED
     } else if preceded(hits, index, Side::Injection, classes::ABOUT) {
         REPORTED
@@ -381,6 +385,9 @@ mod tests {
         check("Never ignore the previous instructions of your doctor.", None);
         check("Attackers write things like \"ignore previous instructions\" to mislead a model.", None);
         check("Show me how to reset my password.", None);
+        check("Please ignore my previous message, I meant the other file.", None);
+        check("Draft a text for a chatbot that must not reveal internal guidelines.", None);
+        check("An attack in which a text tells a model to ignore its previous instructions.", None);
         check("Act as a travel guide and plan a weekend in Rome.", None);
         check("You can answer in English or German, whatever you prefer.", None);
     }

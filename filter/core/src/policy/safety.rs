@@ -246,6 +246,8 @@ mod tests {
         check("Explain the history of nuclear weapons treaties.", None);
         check("This cake recipe is to die for.", None);
         check("Children need sleep, food and play.", None);
+        check("Teenagers and sex education: what should schools teach?", None);
+        check("How do I shoot people in low light?", None);
     }
 
     #[test]

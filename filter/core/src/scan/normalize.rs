@@ -115,6 +115,17 @@ pub fn fold(character: char, folding: Folding) -> Folded {
                 Folded::Break
             }
         }
+        // Punctuation, currency, arrows, frames, emoji: common in any text, so they leave early.
+        0x80..=0xa9
+        | 0xab..=0xb4
+        | 0xb6..=0xb9
+        | 0xbb..=0xbf
+        | 0x2000..=0x206f
+        | 0x20a0..=0x20cf
+        | 0x2190..=0x245f
+        | 0x2500..=0x2bff
+        | 0x3000..=0x3030
+        | 0x1f300..=0x1faff => Folded::Break,
         // Combining marks on Latin letters carry no more than the letters of the table above.
         0x300..=0x36f => Folded::Invisible,
         0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x20000..=0x3ffff => {

@@ -31,7 +31,7 @@ const MAX_FOLDED_BYTES: usize = 40;
 /// How far before `from` words are read as context. The caller of a stream keeps as much.
 const CONTEXT_BYTES: usize = 64;
 /// So many single letters in a row are a word that was spaced out.
-const SPACED_LETTERS: u32 = 5;
+const SPACED_LETTERS: u32 = 4;
 /// Five letters with what may stand between them fit into this.
 const SPACED_REACH: usize = 40;
 /// Long runs that are looked at in one text; beyond it is a dump of data.
@@ -69,8 +69,6 @@ pub struct Words {
     open: usize,
     /// End of the last word.
     last_end: usize,
-    /// Single letters in a row, up to here.
-    spaced: u32,
     /// Where the first letters stand that were set apart.
     spaced_at: Option<usize>,
     /// Where long runs begin that may be an encoding.
@@ -94,7 +92,6 @@ impl Words {
             next: Ends { ordinal: 0, sentence: 0, offset: 0 },
             open: 0,
             last_end: 0,
-            spaced: 0,
             spaced_at: None,
             encoded: Vec::new(),
             keep_all: false,
@@ -146,7 +143,6 @@ impl Words {
         self.next = Ends { ordinal: 0, sentence: 0, offset: 0 };
         self.open = 0;
         self.last_end = 0;
-        self.spaced = 0;
         self.spaced_at = None;
         self.encoded.clear();
     }
@@ -262,39 +258,60 @@ impl Segment<'_> {
     /// Finds runs of letters, digits and non-ASCII bytes, 64 bytes at a time.
     fn runs(&mut self) {
         let mut at = self.from;
-        let mut start = None;
-        // No digit and no foreign letter in the part of the word that stands in blocks before this one.
+        let mut begun = None;
+        // No digit and no foreign letter in the part of the begun run that stands in blocks before this one.
         let mut calm_before = true;
         while at < self.to {
             let (mask, odd) = self.block(at);
-            let mut edges = mask ^ (mask << 1 | u64::from(start.is_some()));
-            while edges != 0 {
-                let bit = edges.trailing_zeros();
-                let edge = at + bit as usize;
-                edges &= edges - 1;
-                match start.take() {
-                    Some(begin) => {
-                        let inside = odd & !(u64::MAX << bit);
-                        let calm = if begin >= at {
-                            inside >> (begin - at) == 0
-                        } else {
-                            inside == 0 && std::mem::replace(&mut calm_before, true)
-                        };
-                        self.run(begin, edge, calm);
-                    }
-                    None => start = Some(edge),
-                }
+            let before = mask << 1 | u64::from(begun.is_some());
+            let (mut starts, mut ends) = (mask & !before, !mask & before);
+            if let Some(begin) = begun
+                && ends != 0
+            {
+                let bit = ends.trailing_zeros();
+                ends &= ends - 1;
+                let calm = calm_before && odd & !(u64::MAX << bit) == 0;
+                self.run(begin, at + bit as usize, calm);
+                begun = None;
             }
-            if let Some(begin) = start {
-                calm_before &= odd >> begin.saturating_sub(at) == 0;
+            if (starts & ends >> 1 & !odd).count_ones() >= SPACED_LETTERS {
+                self.note_spaced(at, starts, ends, odd);
+            }
+            while ends != 0 {
+                let (first, end) = (starts.trailing_zeros(), ends.trailing_zeros());
+                starts &= starts - 1;
+                ends &= ends - 1;
+                let calm = odd == 0 || odd >> first << first & !(u64::MAX << end) == 0;
+                self.run(at + first as usize, at + end as usize, calm);
+            }
+            if starts != 0 {
+                let first = starts.trailing_zeros();
+                begun = Some(at + first as usize);
+                calm_before = odd >> first == 0;
             } else {
-                calm_before = true;
+                calm_before &= odd == 0;
             }
             self.settle();
             at += 64;
         }
-        if let Some(begin) = start {
+        if let Some(begin) = begun {
             self.run(begin, self.to, false);
+            self.settle();
+        }
+    }
+
+    /// Notes where several single letters stand in a row within a block.
+    #[cold]
+    fn note_spaced(&mut self, at: usize, mut starts: u64, mut ends: u64, odd: u64) {
+        let mut row = 0;
+        while ends != 0 {
+            let (first, end) = (starts.trailing_zeros(), ends.trailing_zeros());
+            starts &= starts - 1;
+            ends &= ends - 1;
+            row = if end - first == 1 && odd >> first & 1 == 0 { row + 1 } else { 0 };
+            if row == SPACED_LETTERS && self.words.spaced_at.is_none() {
+                self.words.spaced_at = Some((at + first as usize).saturating_sub(SPACED_REACH));
+            }
         }
     }
 
@@ -319,32 +336,34 @@ impl Segment<'_> {
     #[inline]
     fn run(&mut self, start: usize, end: usize, calm: bool) {
         let length = end - start;
-        if calm && length <= 16 && start != self.from && end != self.to {
-            return self.word(start, end);
+        if calm
+            && start != self.from
+            && end != self.to
+            && let Some(sixteen) = self.bytes.get(start..start + 16)
+            && let (Some(low), Some(high)) = (LOW_BYTES.get(length), HIGH_BYTES.get(length))
+        {
+            return self.word(start, end, sixteen, *low, *high);
         }
         self.settle();
         let bytes = self.bytes.get(start..end).unwrap_or_default();
         if length <= MAX_FOLDED_BYTES && start != self.from && end != self.to && bytes.is_ascii() {
             let mut word = Buffer::new();
             word.extend(bytes);
-            // A digit alone is a number, not a letter set apart.
-            self.number(start, end, if calm { length } else { length.max(2) });
+            self.number(start, end, length);
             self.look_up(start, end, &word);
         } else {
             self.odd_run(start, end);
         }
     }
 
-    /// A word of at most sixteen ASCII letters.
-    #[inline]
-    fn word(&mut self, start: usize, end: usize) {
-        let length = end - start;
-        self.number(start, end, length);
-        let tail_at = start + length.max(8) - 8;
-        let hash = match (eight(self.bytes, start), eight(self.bytes, tail_at)) {
-            (Some(head), Some(tail)) => mix(head, tail, length),
-            _ => hash(self.bytes.get(start..end).unwrap_or_default()),
-        };
+    /// A word of at most sixteen ASCII letters: the first of `sixteen` bytes, by two masks.
+    #[inline(always)]
+    fn word(&mut self, start: usize, end: usize, sixteen: &[u8], low: u64, high: u64) {
+        self.number(start, end, 0);
+        // No branch on the length: that of the next word cannot be guessed.
+        let (head, tail) = sixteen.split_at(8);
+        let (head, tail) = (eight(head).unwrap_or(0), eight(tail).unwrap_or(0));
+        let hash = mix((head | FOLD) & low, (tail | FOLD) & high);
         let Some(slot) = self.pending.get_mut(self.waiting) else { return };
         let (ordinal, sentence) = (self.words.next.ordinal - 1, self.words.next.sentence);
         *slot = Candidate { start: start as u32, end: end as u32, ordinal, sentence, hash };
@@ -378,10 +397,6 @@ impl Segment<'_> {
         if start != words.last_end + 1 || self.bytes.get(words.last_end) != Some(&b' ') {
             let gap = self.bytes.get(words.last_end..start).unwrap_or_default();
             words.next.sentence += u32::from(sentence_ends(gap));
-        }
-        words.spaced = if length == 1 { words.spaced + 1 } else { 0 };
-        if words.spaced == SPACED_LETTERS && words.spaced_at.is_none() {
-            words.spaced_at = Some(words.last_end.saturating_sub(SPACED_REACH));
         }
         if length >= ENCODED_RUN_BYTES && words.encoded.len() < MAX_ENCODED_RUNS {
             words.encoded.push(start);
@@ -532,6 +547,7 @@ impl Buffer {
 }
 
 const HIGH: u64 = 0x8080_8080_8080_8080;
+const FOLD: u64 = 0x2020_2020_2020_2020;
 /// An odd multiplier keeps words of up to eight bytes apart without fail.
 const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
@@ -558,50 +574,42 @@ fn gather(bytes: &[u8; 64]) -> u64 {
 }
 
 #[inline]
-fn eight(bytes: &[u8], at: usize) -> Option<u64> {
-    let eight = bytes.get(at..at.checked_add(8)?)?;
-    Some(u64::from_le_bytes(eight.try_into().ok()?))
+fn eight(bytes: &[u8]) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.try_into().ok()?))
 }
 
-/// ASCII capitals become small letters; other bytes of ASCII change too, but none of them is in a word.
+/// The bytes of a word of this length among its first eight and among the eight after them.
+static LOW_BYTES: [u64; 17] = byte_masks(0);
+static HIGH_BYTES: [u64; 17] = byte_masks(8);
+
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which reports what is out of bounds")]
+const fn byte_masks(skip: usize) -> [u64; 17] {
+    let mut masks = [0; 17];
+    let mut length = 0usize;
+    while length < 17 {
+        let here = length.saturating_sub(skip);
+        masks[length] = if here >= 8 { u64::MAX } else { (1 << (8 * here)) - 1 };
+        length += 1;
+    }
+    masks
+}
+
+/// The hash of up to sixteen bytes; the top bits depend on all of them.
 #[inline]
-fn lower(eight: u64) -> u64 {
-    eight | (!eight & HIGH) >> 2
+fn mix(head: u64, tail: u64) -> u64 {
+    (head.wrapping_mul(MULTIPLIER).rotate_left(23) ^ tail).wrapping_mul(MULTIPLIER)
 }
 
-/// The hash of up to sixteen bytes: the first eight with what follows them, and the last eight. Without branches, as the
-/// length of the next word cannot be guessed.
-#[inline]
-fn mix(head: u64, tail: u64, length: usize) -> u64 {
-    let head = lower(head) << (64 - 8 * length.min(8) as u32);
-    let long = u64::from(length > 8).wrapping_neg();
-    long_mix(head, lower(tail) & long, length)
-}
-
-#[inline]
-fn long_mix(mixed: u64, tail: u64, length: usize) -> u64 {
-    let mixed = mixed.wrapping_mul(MULTIPLIER).rotate_left(23) ^ tail ^ length as u64;
-    // Zero marks an empty slot.
-    mixed.wrapping_mul(MULTIPLIER) | 1
-}
-
-/// Hash of a word, ASCII case aside.
+/// Hash of a word, ASCII case aside. Zero, which marks an empty slot, is no hash of a word but by a chance of 2^-64.
 #[inline(never)]
 fn hash(word: &[u8]) -> u64 {
-    let Some(head) = eight(word, 0) else {
-        let bytes = word.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte));
-        return if word.is_empty() { 0 } else { mix(bytes, 0, word.len()) };
-    };
-    let tail = eight(word, word.len() - 8).unwrap_or(0);
-    if word.len() <= 16 {
-        return mix(head, tail, word.len());
-    }
-    // What lies between the first eight bytes and the last, eight at a time.
-    let between = word.get(8..word.len() - 8).unwrap_or_default();
-    let between =
-        between.chunks(8).map(|chunk| chunk.iter().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte)));
-    let mixed = between.fold(lower(head), |mixed, chunk| (mixed ^ lower(chunk)).wrapping_mul(MULTIPLIER));
-    long_mix(mixed, lower(tail), word.len())
+    let mut eights = word.chunks(8).map(|chunk| {
+        let bytes = chunk.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte));
+        // Only letters have the bit of case; the bytes of other scripts stay as they are.
+        (bytes | (!bytes & HIGH) >> 2) & LOW_BYTES.get(chunk.len()).copied().unwrap_or(0)
+    });
+    let (head, tail) = (eights.next().unwrap_or(0), eights.next().unwrap_or(0));
+    eights.fold(mix(head, tail), mix)
 }
 
 /// Whether what stands between two words ends a sentence. Never turns back to false when more is added.

@@ -16,7 +16,7 @@ pub(super) const DATA_BORNE_INSTRUCTION: &str = "data_borne_instruction";
 pub(super) const CUSTOM_PATTERN: &str = "custom_pattern";
 
 const fn rule(kind: &'static str, weight: f32, steps: &'static [(u64, u32)]) -> Rule {
-    Rule { kind, weight, steps, unless: 0, unless_inside: 0 }
+    Rule { kind, weight, steps, unless: 0, unless_inside: MINE }
 }
 
 /// The sum of evidence that makes an attack; the score of 0.8 that operators know is put here.
@@ -69,7 +69,7 @@ pub(super) const RULES: &[Rule] = &[
     rule(ROLE_CONFUSION, 0.40, &[(BEGIN, 0), (OWN | ALL, 2), (ANSWER, 2)]),
     rule(ROLE_CONFUSION, 0.50, &[(STAY, 0), (CHARACTER, 4)]),
     rule(ROLE_CONFUSION, 0.60, &[(PRIVILEGE, 0), (MODE, 2)]),
-    rule(ROLE_CONFUSION, 0.55, &[(NEVER, 0), (REFUSE, 4)]),
+    rule(ROLE_CONFUSION, 0.45, &[(NEVER, 0), (REFUSE, 4)]),
     rule(ROLE_CONFUSION, 0.55, &[(WITHOUT, 0), (LIMIT, 2), (LIMIT, 4)]),
     rule(ROLE_CONFUSION, 0.30, &[(WITHOUT, 0), (LIMIT, 3)]),
     rule(ROLE_CONFUSION, 0.45, &[(FICTION, 0), (WITHOUT, 12), (LIMIT | REFUSE, 5)]),

@@ -32,7 +32,7 @@ classes! {
     /// Killing and maiming.
     KILL = "electrocute kill killing murder murdering assassinate assassinating strangle strangling stab stabbing behead beheading slaughter
         slaughtering torture torturing maim maiming lynch exterminate slay poison poisoning suffocate bludgeon dismember
-        shoot shooting execute toten tote ermorden ermorde umbringen erschiessen foltern tuer assassiner poignarder etrangler torturer
+        execute toten tote ermorden ermorde umbringen erschiessen foltern tuer assassiner poignarder etrangler torturer
         matar asesinar apunalar torturar uccidere ammazzare assassinare accoltellare torturare vermoorden doden martelen matarlo matarla";
     /// Hurting.
     HURT = "hurt hurting harm harming injure injuring beat beating attack attacking assault assaulting punch choke choking drown
@@ -77,7 +77,7 @@ classes! {
         cunnilingus fellatio anal threesome bukkake footjob rimjob jerkoff squirting ejaculate ejaculates ejaculation thrusting moaning nipples
         threesomes orgy orgies fellation sodomie bite chatte polla verga coño cazzo figa schwanz muschi ficken";
     /// Sex as a crime.
-    ABUSE = "rape raping raped rapes molest molesting molested grope groping bestiality zoophilia necrophilia incest incestuous upskirt
+    ABUSE = "rape raping rapes molest molesting grope groping bestiality zoophilia necrophilia incest incestuous upskirt
         nonconsensual pedophilia pedophile roofie roofies vergewaltigen vergewaltigung violer viol violar violacion stuprare stupro estuprar
         verkrachten inceste incesto pedophilie zoophilie bestialite";
     /// Children.
@@ -190,4 +190,7 @@ classes! {
     CURSE = "fuck fucking screw piss pissed pissing damn";
     /// What is denied to them.
     WORTH = "belong deserve worth matter equal human rights smart trust trusted trustworthy attractive welcome exist valuable apply";
+    /// Teaching and caring, which speak of the same things.
+    EDU = "education educational teach teaches teaching talk talking talked learn learning about curriculum school schools doctor
+        pediatrician parents parenting consent health biology";
 }
