@@ -8,9 +8,11 @@ pub mod lint;
 pub mod render;
 pub mod scan;
 
+use crate::lint::Here;
 use crate::report::{self, Finding, Format};
 use crate::source::Source;
 use anyhow::Context;
+use kt_core::diagnostic::{Diagnostic, Severity};
 use kt_core::plan::Plan;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -68,6 +70,12 @@ pub fn check(name: &str, text: String) -> std::result::Result<Loaded, Vec<Findin
             Err(findings)
         }
     }
+}
+
+/// Keys that are named but not there, as errors: Envoy would send `Bearer -` upstream.
+pub fn missing_keys(source: &Source, plan: &Plan) -> Vec<Finding> {
+    let missing = crate::lint::missing_keys(plan, &Here).into_iter();
+    missing.map(|problem| Finding::new(source, Diagnostic { severity: Severity::Error, ..problem })).collect()
 }
 
 /// A file's name for people and its text; `-` is standard input.

@@ -45,6 +45,11 @@ struct Snippet {
 }
 
 impl Finding {
+    /// Whether the configuration cannot be used.
+    pub fn is_error(&self) -> bool {
+        self.problem.severity == Severity::Error
+    }
+
     /// A problem with a file that could be parsed.
     pub fn new(source: &Source, problem: Diagnostic) -> Finding {
         let place = source.place(&problem);

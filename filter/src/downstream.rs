@@ -307,9 +307,8 @@ impl HttpContext for DownstreamFilter {
 
     fn on_log(&mut self) {
         let timing = self.timing();
-        if let Some(line) = self.exchange.finish(&timing) {
-            host::set_state(state::EVENT, &line);
-        }
+        // An empty value says that no event is wanted; without a value Envoy writes a line of its own.
+        host::set_state(state::EVENT, &self.exchange.finish(&timing).unwrap_or_default());
     }
 }
 

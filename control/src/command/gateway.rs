@@ -7,14 +7,12 @@ mod live;
 mod process;
 
 use super::render::address;
-use super::{Loaded, Result, Status, check, complain, note, read};
+use super::{Loaded, Result, Status, check, complain, missing_keys, note, read};
 use crate::deployment::{Deployment, usual_wasm};
-use crate::lint::{self, Here};
 use crate::report::Finding;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use kt_core::config::OnError;
-use kt_core::diagnostic::Severity;
 use live::Live;
 use process::{Envoy, find_envoy};
 use std::net::SocketAddr;
@@ -123,14 +121,7 @@ impl Options {
     /// A policy file that can be run here and now.
     fn ready(&self, name: &str, text: &str) -> std::result::Result<Loaded, Vec<Finding>> {
         let mut loaded = check(name, text.to_owned())?;
-        // Envoy would send `Bearer -` upstream.
-        let missing: Vec<Finding> = lint::missing_keys(&loaded.plan, &Here)
-            .into_iter()
-            .map(|mut problem| {
-                problem.severity = Severity::Error;
-                Finding::new(&loaded.source, problem)
-            })
-            .collect();
+        let missing = missing_keys(&loaded.source, &loaded.plan);
         if !missing.is_empty() {
             return Err(missing);
         }

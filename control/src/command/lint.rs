@@ -10,6 +10,9 @@ use clap::Args;
 pub struct Options {
     #[command(flatten)]
     file: PolicyFile,
+    /// Advice counts as a finding too
+    #[arg(long)]
+    strict: bool,
     /// Prints a list of objects to standard output
     #[arg(long, conflicts_with = "github")]
     json: bool,
@@ -28,7 +31,8 @@ impl Options {
             (_, true) => print(&report::write(&findings, Format::Github))?,
             _ => super::complain(&findings),
         }
-        Ok(if findings.is_empty() { Status::Fine } else { Status::Findings })
+        let counts = |finding: &Finding| self.strict || finding.is_error();
+        Ok(if findings.iter().any(counts) { Status::Findings } else { Status::Fine })
     }
 }
 

@@ -1,11 +1,9 @@
 //! `render`: the configuration of another program, on standard output.
 
-use super::{Loaded, Result, Status, complain, load, note, print};
+use super::{Loaded, Result, Status, complain, load, missing_keys, note, print};
 use crate::cli::PolicyFile;
 use crate::deployment::{Deployment, usual_wasm};
-use crate::lint::{self, Here};
 use crate::render::{envoy, plugin};
-use crate::report::Finding;
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use kt_core::plan::socket_address;
@@ -29,6 +27,9 @@ pub struct Options {
     /// Where Envoy writes one line per exchange
     #[arg(long, value_name = "PATH", default_value = "/dev/stdout")]
     access_log: PathBuf,
+    /// Does not ask that the keys are here, for an Envoy that starts elsewhere
+    #[arg(long)]
+    keys_later: bool,
     /// Certificates of the authorities that targets are checked against
     #[arg(long, value_name = "PATH")]
     ca_file: Option<PathBuf>,
@@ -74,10 +75,14 @@ impl Options {
                 deployment.wasm.display()
             ));
         }
-        let missing = lint::missing_keys(&plan, &Here);
-        let missing: Vec<Finding> =
-            missing.into_iter().map(|problem| Finding::new(&source, problem)).collect();
-        complain(&missing);
+        if !self.keys_later {
+            let missing = missing_keys(&source, &plan);
+            if !missing.is_empty() {
+                complain(&missing);
+                note("help: --keys-later renders without them, for an Envoy that starts elsewhere");
+                return Ok(Status::Findings);
+            }
+        }
         let name = source.name.clone();
         let yaml = envoy::to_yaml(&plan, &name, &source.text, &deployment).map_err(|error| anyhow!(error))?;
         print(&yaml)?;
