@@ -19,6 +19,7 @@ fn with_patterns(patterns: &[(&str, &str)]) -> PiiDetector {
 }
 
 #[track_caller]
+#[expect(clippy::panic, reason = "the only way to show what was wrong with the configuration")]
 fn compile(config: &PiiDetector) -> Pii {
     match Pii::compile(config, None) {
         Ok(pii) => pii,
