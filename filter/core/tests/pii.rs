@@ -1,7 +1,14 @@
 //! The `pii-detector` policy from its configuration to its markers, whole and in pieces.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that goes wrong here fails, which is all it has to do"
+)]
 
 use kt_core::config::{DetectPattern, MarkerFormat, PiiDetector};
-use kt_core::policy::pii::{MAX_HELD_BYTES, Match, Pii};
+use kt_core::policy::pii::{MAX_HELD_BYTES, Pii};
+use kt_core::scan::Match;
 use kt_core::scan::identifiers::LOOKBEHIND;
 use kt_core::scan::patterns::Patterns;
 use proptest::prelude::*;

@@ -108,6 +108,8 @@ impl<'a> Cursor<'a> {
     /// The byte at `at`; NUL, which is part of nothing, where the text is over for good.
     #[inline]
     pub(crate) fn at(&self, at: usize) -> Result<u8, Open> {
+        #[cfg(test)]
+        reads::add(1);
         match self.bytes.get(at) {
             Some(byte) => Ok(*byte),
             None if self.more => Err(Open),
@@ -118,6 +120,8 @@ impl<'a> Cursor<'a> {
     /// The byte `back` bytes before `at`; NUL before the text.
     #[inline]
     pub(crate) fn before(&self, at: usize, back: usize) -> u8 {
+        #[cfg(test)]
+        reads::add(1);
         at.checked_sub(back).and_then(|at| self.bytes.get(at)).copied().unwrap_or(0)
     }
 
@@ -164,21 +168,48 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// One of `words` (lower case) stands within the [`CONTEXT`] bytes before `start`, as a word of its own.
-    pub(crate) fn preceded_by(&self, start: usize, words: &[&str]) -> bool {
+    /// A word that `matches` (given it in lower case) stands before `start`: within [`CONTEXT`] bytes, on the same line, in
+    /// the same part of the sentence.
+    pub(crate) fn preceded_by(&self, start: usize, matches: impl Fn(&[u8]) -> bool) -> bool {
         let context = self.slice(start.saturating_sub(CONTEXT), start);
-        words.iter().any(|word| {
-            let word = word.as_bytes();
-            context.windows(word.len()).enumerate().any(|(at, window)| {
-                let after = context.get(at + word.len()).copied().unwrap_or(0);
-                let before = at.checked_sub(1).and_then(|at| context.get(at)).copied().unwrap_or(0);
-                window.eq_ignore_ascii_case(word)
-                    && !after.is_ascii_alphabetic()
-                    && !before.is_ascii_alphabetic()
-            })
+        #[cfg(test)]
+        reads::add(context.len());
+        let clause = context.iter().rposition(|byte| matches!(byte, b',' | b';' | b'\n'));
+        let clause = context.get(clause.map_or(0, |end| end + 1)..).unwrap_or_default();
+        clause.split(|byte| !is_alphanumeric(*byte) && *byte < 0x80).any(|word| {
+            let mut lower = [0; LONGEST_WORD];
+            let Some(lower) = lower.get_mut(..word.len()) else { return false };
+            lower.copy_from_slice(word);
+            lower.make_ascii_lowercase();
+            !lower.is_empty() && matches(lower)
         })
     }
 }
 
+/// The longest word that a context may ask for.
+const LONGEST_WORD: usize = 16;
+
 /// How far before a match its words of context may stand. Small enough for the text that a stream keeps.
 pub(crate) const CONTEXT: usize = 40;
+
+/// Counts reads, so that a test can bound the work on a text without a clock.
+#[cfg(test)]
+pub(super) mod reads {
+    use std::cell::Cell;
+
+    thread_local! {
+        static READS: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn add(reads: usize) {
+        READS.set(READS.get() + reads);
+    }
+
+    pub(in super::super) fn reset() {
+        READS.set(0);
+    }
+
+    pub(in super::super) fn count() -> usize {
+        READS.get()
+    }
+}

@@ -12,14 +12,14 @@ fn length(country: [u8; 2]) -> Option<usize> {
         b"DK" | b"FI" | b"FO" | b"GL" | b"NL" | b"FK" | b"SD" => 18,
         b"MK" | b"SI" => 19,
         b"AT" | b"BA" | b"EE" | b"KZ" | b"LT" | b"LU" | b"XK" | b"MN" => 20,
-        b"CH" | b"CR" | b"HR" | b"LI" | b"LV" => 21,
-        b"BG" | b"BH" | b"DE" | b"GB" | b"GE" | b"IE" | b"ME" | b"RS" | b"VA" => 22,
+        b"CH" | b"HR" | b"LI" | b"LV" => 21,
+        b"BG" | b"BH" | b"CR" | b"DE" | b"GB" | b"GE" | b"IE" | b"ME" | b"RS" | b"VA" => 22,
         b"AE" | b"GI" | b"IL" | b"IQ" | b"TL" | b"OM" | b"SO" => 23,
         b"AD" | b"CZ" | b"ES" | b"MD" | b"PK" | b"RO" | b"SA" | b"SE" | b"SK" | b"TN" | b"VG" => 24,
         b"LY" | b"PT" | b"ST" => 25,
         b"IS" | b"TR" => 26,
         b"BI" | b"DJ" | b"FR" | b"GR" | b"IT" | b"MC" | b"MR" | b"SM" => 27,
-        b"AL" | b"AZ" | b"BY" | b"CY" | b"DO" | b"GT" | b"HU" | b"LB" | b"NI" | b"PL" | b"SV" => 28,
+        b"AL" | b"AZ" | b"BY" | b"CY" | b"DO" | b"GT" | b"HN" | b"HU" | b"LB" | b"NI" | b"PL" | b"SV" => 28,
         b"BR" | b"EG" | b"PS" | b"QA" | b"UA" => 29,
         b"JO" | b"KW" | b"MU" | b"YE" => 30,
         b"MT" | b"SC" => 31,
@@ -37,16 +37,15 @@ pub(super) fn verify(text: &Cursor, start: usize) -> Verdict {
     let Some(length) = length([text.at(start)?, text.at(start + 1)?]) else { return Ok(None) };
     // Country and check digits count as the last four.
     let (mut head, mut rest) = (0, 0);
-    let mut spaced = None;
+    let mut separator = None;
     let mut at = start;
     for n in 0..length {
-        if n > 0 && n % 4 == 0 && spaced != Some(false) {
-            let space = text.at(at)? == b' ';
-            if spaced == Some(true) && !space {
+        if n > 0 && n % 4 == 0 {
+            let byte = Some(text.at(at)?).filter(|byte| matches!(byte, b' ' | b'-'));
+            if *separator.get_or_insert(byte) != byte {
                 return Ok(None);
             }
-            spaced = Some(space);
-            at += usize::from(space);
+            at += usize::from(byte.is_some());
         }
         let byte = text.at(at)?;
         let (value, shift) = match byte {

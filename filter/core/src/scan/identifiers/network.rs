@@ -97,6 +97,7 @@ pub(super) fn ipv6(text: &Cursor, start: usize) -> Verdict {
 pub(super) fn mac(text: &Cursor, start: usize) -> Verdict {
     let mut at = start;
     let mut separator = None;
+    let (mut all_zeros, mut all_ones) = (true, true);
     for pair in 0..6 {
         if pair > 0 {
             let byte = text.at(at)?;
@@ -107,19 +108,24 @@ pub(super) fn mac(text: &Cursor, start: usize) -> Verdict {
             at += 1;
         }
         for _ in 0..2 {
-            if !is_hex(text.at(at)?) {
+            let byte = text.at(at)?;
+            if !is_hex(byte) {
                 return Ok(None);
             }
+            all_zeros &= byte == b'0';
+            all_ones &= matches!(byte, b'F' | b'f');
             at += 1;
         }
     }
-    Ok(ends(text, at)?.then_some(at))
+    // No card has these: nobody, and everybody.
+    Ok((!all_zeros && !all_ones && ends(text, at)?).then_some(at))
 }
 
 /// Nothing that would make the address longer follows.
 fn ends(text: &Cursor, end: usize) -> Result<bool, Open> {
     let next = text.at(end)?;
     Ok(match next {
+        b'.' => !text.at(end + 1)?.is_ascii_digit(),
         b':' | b'-' => !is_hex(text.at(end + 1)?) && (next == b'-' || text.at(end + 1)? != b':'),
         _ => !is_word(next),
     })

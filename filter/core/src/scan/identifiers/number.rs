@@ -4,6 +4,47 @@
 
 use super::cursor::{Cursor, Open, Verdict};
 
+/// What a number looks like before any plan is tried.
+pub(super) enum Outline {
+    /// A number as any: nothing begins here.
+    Plain,
+    /// Letters follow its digits.
+    WithLetters,
+    /// Long, or in groups, or cut off by the end of the text.
+    Grouped {
+        /// Length of the first group, [`FEWEST_IN_ONE_RUN`] standing for anything longer.
+        digits: usize,
+        /// What follows the first group, where that is known.
+        separator: Option<u8>,
+    },
+}
+
+/// Fewest digits in one run that can be an identifier.
+pub(super) const FEWEST_IN_ONE_RUN: usize = 9;
+
+/// Most numbers in a text are plain, so this is asked first.
+#[inline]
+pub(super) fn outline(text: &Cursor, start: usize) -> Outline {
+    let rest = text.bytes().get(start..).unwrap_or_default();
+    let mut digits = 0;
+    while digits < FEWEST_IN_ONE_RUN && rest.get(digits).is_some_and(u8::is_ascii_digit) {
+        digits += 1;
+    }
+    let separator = rest.get(digits).copied();
+    let grouped = Outline::Grouped { digits, separator };
+    if digits == FEWEST_IN_ONE_RUN {
+        return grouped;
+    }
+    match (separator, rest.get(digits + 1)) {
+        (None, _) if text.more() => grouped,
+        (Some(b' ' | b'-' | b'.' | b'/'), None) if text.more() => grouped,
+        (Some(b')'), _) | (Some(b' ' | b'-' | b'.' | b'/'), Some(b'0'..=b'9' | b'(')) => grouped,
+        (Some(b'('), _) if text.before(start, 1) == b'+' => grouped,
+        (Some(byte), _) if byte.is_ascii_alphabetic() => Outline::WithLetters,
+        _ => Outline::Plain,
+    }
+}
+
 /// ISO/IEC 7812-1.
 const LONGEST_CARD: usize = 19;
 
@@ -150,49 +191,67 @@ fn grouped<const N: usize>(
     Ok(Some((at, values)))
 }
 
-/// The nine digits of the US that begin at `start`, if `assigned` accepts area, group and serial.
-fn nine_digits(text: &Cursor, start: usize, assigned: impl Fn(u32, u32, u32) -> bool) -> Verdict {
+/// The nine digits of the US that begin at `start`, if `assigned` accepts area, group and serial. Without separators, only
+/// after a word that `announces` them.
+fn nine_digits(
+    text: &Cursor,
+    start: usize,
+    assigned: impl Fn(u32, u32, u32) -> bool,
+    announces: impl Fn(&[u8]) -> bool,
+) -> Verdict {
     if !text.number_begins(start) {
         return Ok(None);
     }
-    let Some((end, [area, group, serial])) = grouped(text, start, [3, 2, 4], b"- ")? else { return Ok(None) };
-    Ok((assigned(area, group, serial) && text.number_ends(end)?).then_some(end))
+    if let Some((end, [area, group, serial])) = grouped(text, start, [3, 2, 4], b"- ")? {
+        return Ok((assigned(area, group, serial) && text.number_ends(end)?).then_some(end));
+    }
+    let end = text.run(start, 10, |byte| byte.is_ascii_digit())?;
+    if end - start != 9 {
+        return Ok(None);
+    }
+    let number = text.slice(start, end).iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
+    let valid = assigned(number / 1_000_000, number / 10_000 % 100, number % 10_000);
+    Ok((valid && text.number_ends(end)? && text.preceded_by(start, announces)).then_some(end))
 }
 
 /// The social security number that begins at `start`, as the Social Security Administration assigns them.
 pub(super) fn us_ssn(text: &Cursor, start: usize) -> Verdict {
-    nine_digits(text, start, |area, group, serial| {
+    let assigned = |area: u32, group: u32, serial: u32| {
         (1..900).contains(&area) && area != 666 && group != 0 && serial != 0
-    })
+    };
+    nine_digits(text, start, assigned, |word| matches!(word, b"ssn" | b"social"))
 }
 
 /// The individual taxpayer number that begins at `start`, in the ranges of the Internal Revenue Service.
 pub(super) fn us_itin(text: &Cursor, start: usize) -> Verdict {
-    nine_digits(text, start, |area, group, _| {
-        area >= 900 && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99)
-    })
+    let assigned =
+        |area: u32, group: u32, _: u32| area >= 900 && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99);
+    nine_digits(text, start, assigned, |word| matches!(word, b"itin" | b"taxpayer"))
 }
 
 /// Words before four numbers that are not an address.
-const NOT_AN_ADDRESS: &[&str] = &[
-    "version",
-    "versions",
-    "ver",
-    "v",
-    "release",
-    "build",
-    "section",
-    "sec",
-    "chapter",
-    "clause",
-    "paragraph",
-    "firmware",
-    "driver",
-    "oid",
-    "upgrade",
-    "upgraded",
-    "bump",
-];
+fn is_no_address(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"version"
+            | b"versions"
+            | b"ver"
+            | b"v"
+            | b"release"
+            | b"build"
+            | b"section"
+            | b"sec"
+            | b"chapter"
+            | b"clause"
+            | b"paragraph"
+            | b"firmware"
+            | b"driver"
+            | b"oid"
+            | b"upgrade"
+            | b"upgraded"
+            | b"bump"
+    )
+}
 
 /// The IPv4 address that begins at `start`.
 pub(super) fn ipv4(text: &Cursor, start: usize) -> Verdict {
@@ -202,9 +261,9 @@ pub(super) fn ipv4(text: &Cursor, start: usize) -> Verdict {
         return Ok(None);
     }
     let Some((end, octets)) = ipv4_shape(text, start)? else { return Ok(None) };
-    // A thousand hosts mean the same by these: nobody in particular.
-    let nobody = matches!(octets, [0, ..] | [127, ..] | [255, 255, ..]);
-    Ok((!nobody && text.number_ends(end)? && !text.preceded_by(start, NOT_AN_ADDRESS)).then_some(end))
+    // Every machine is the first, none the second, and the third are masks.
+    let nobody = matches!(octets, [127, 0, 0, 1] | [0, 0, 0, 0] | [255, 255, 255, _]);
+    Ok((!nobody && text.number_ends(end)? && !text.preceded_by(start, is_no_address)).then_some(end))
 }
 
 /// Four numbers up to 255 without leading zeros, joined by dots.

@@ -9,58 +9,71 @@ use super::cursor::{Cursor, Open, Verdict, is_alphanumeric};
 const MOST_GROUPS: usize = 7;
 
 /// Words before a telephone number, in the languages we meet most.
-const TELEPHONE: &[&str] = &[
-    "phone",
-    "telephone",
-    "tel",
-    "call",
-    "calling",
-    "mobile",
-    "cell",
-    "cellphone",
-    "fax",
-    "whatsapp",
-    "sms",
-    "dial",
-    "hotline",
-    "telefon",
-    "handy",
-    "mobil",
-    "rufnummer",
-    "portable",
-    "mobile",
-    "móvil",
-    "teléfono",
-    "telefono",
-    "cellulare",
-    "telefone",
-    "celular",
-    "llamar",
-    "appeler",
-];
+fn announces(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"phone"
+            | b"telephone"
+            | b"tel"
+            | b"call"
+            | b"calling"
+            | b"mobile"
+            | b"cell"
+            | b"cellphone"
+            | b"fax"
+            | b"whatsapp"
+            | b"sms"
+            | b"dial"
+            | b"hotline"
+            | b"telefon"
+            | b"handy"
+            | b"mobil"
+            | b"rufnummer"
+            | b"portable"
+            | b"telefono"
+            | b"cellulare"
+            | b"telefone"
+            | b"celular"
+            | b"llamar"
+            | b"appeler"
+    ) || matches!(std::str::from_utf8(word), Ok("móvil" | "teléfono" | "téléphone" | "тел" | "телефон"))
+}
 
 /// Words before a number that is something else, however it is grouped.
-const OTHER_NUMBER: &[&str] = &[
-    "isbn",
-    "issn",
-    "order",
-    "invoice",
-    "serial",
-    "version",
-    "model",
-    "sku",
-    "tracking",
-    "ticket",
-    "case",
-    "part",
-    "ref",
-    "reference",
-    "rfc",
-    "id",
-    "coordinates",
-    "between",
-    "range",
-];
+fn announces_another_number(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"isbn"
+            | b"issn"
+            | b"order"
+            | b"invoice"
+            | b"serial"
+            | b"version"
+            | b"model"
+            | b"sku"
+            | b"tracking"
+            | b"ticket"
+            | b"case"
+            | b"part"
+            | b"ref"
+            | b"reference"
+            | b"rfc"
+            | b"id"
+            | b"coordinates"
+            | b"between"
+            | b"range"
+            | b"nhs"
+            | b"nir"
+            | b"passport"
+            | b"licence"
+            | b"license"
+            | b"vat"
+            | b"siret"
+            | b"siren"
+            | b"sociale"
+            | b"insurance"
+    )
+}
 
 /// The telephone number whose first digit is at `digit`. `+` or `(` before it belong to it; see [`lead`].
 pub(super) fn verify(text: &Cursor, digit: usize) -> Verdict {
@@ -170,6 +183,10 @@ fn separator(text: &Cursor, at: usize) -> Result<Option<usize>, Open> {
 
 /// A number that begins with a digit.
 fn national(text: &Cursor, digit: usize) -> Verdict {
+    // A single digit is a group only as a prefix.
+    if !text.at(digit + 1)?.is_ascii_digit() && !matches!(text.at(digit)?, b'0' | b'1') {
+        return Ok(None);
+    }
     let end = match north_american(text, digit)? {
         Some(end) => Some(end),
         None => match text.at(digit)? {
@@ -182,7 +199,11 @@ fn national(text: &Cursor, digit: usize) -> Verdict {
         },
     };
     match end {
-        Some(_) if text.preceded_by(digit, OTHER_NUMBER) && !text.preceded_by(digit, TELEPHONE) => Ok(None),
+        Some(_)
+            if text.preceded_by(digit, announces_another_number) && !text.preceded_by(digit, announces) =>
+        {
+            Ok(None)
+        }
         end => Ok(end),
     }
 }
@@ -275,7 +296,9 @@ fn north_american(text: &Cursor, digit: usize) -> Verdict {
     }
     // Three numbers with spaces or dots between them are often just three numbers: there the plan has to be kept.
     let planned = |at: usize| matches!(text.before(at + 1, 1), b'2'..=b'9');
-    if matches!((first, second), (b' ', b' ')) && !(planned(area) && planned(exchange)) {
+    if matches!((first, second), (b' ', b' '))
+        && (!planned(area) || !planned(exchange) || follows_a_number(text, digit))
+    {
         return Ok(None);
     }
     let end = exactly(text, at + 1, 4)?;
@@ -287,9 +310,11 @@ fn trunk(text: &Cursor, digit: usize) -> Verdict {
     let abroad = text.at(digit + 1)? == b'0';
     let mut at = text.run(digit, 7, |byte| byte.is_ascii_digit())?;
     let first = at - digit;
-    if !(2..=5).contains(&first) {
+    if !(1..=5).contains(&first) || follows_a_number(text, digit) {
         return Ok(None);
     }
+    // `0 532 123 45 67`: the prefix alone makes a group only where the number is of full length.
+    let fewest = if abroad || first == 1 { 11 } else { 9 };
     let most = if abroad { 15 } else { 12 };
     let mut total = first;
     let mut lengths = [0; MOST_GROUPS];
@@ -315,9 +340,12 @@ fn trunk(text: &Cursor, digit: usize) -> Verdict {
         total += *length;
         groups += 1;
         at = run;
-        if total >= if abroad { 10 } else { 9 } {
+        if total >= fewest {
             end = Some(at);
         }
+    }
+    if first == 1 && !matches!(lengths, [3, 3, ..]) {
+        return Ok(None);
     }
     // A day, a month and a year.
     if first == 2 && matches!(lengths, [2, 4, ..]) {
@@ -343,7 +371,17 @@ fn chinese_mobile(text: &Cursor, digit: usize) -> Verdict {
 
 /// Groups of digits in any plan, after a word that announces a telephone number.
 fn announced(text: &Cursor, digit: usize) -> Verdict {
-    if !text.preceded_by(digit, TELEPHONE) {
+    // The word is the costlier question, so it comes last; but without it there is nothing to wait for.
+    match grouped(text, digit) {
+        Ok(None) => Ok(None),
+        found if text.preceded_by(digit, announces) => found,
+        _ => Ok(None),
+    }
+}
+
+/// Groups of digits in any plan.
+fn grouped(text: &Cursor, digit: usize) -> Verdict {
+    if follows_a_number(text, digit) {
         return Ok(None);
     }
     let mut at = digit;
@@ -372,6 +410,11 @@ fn announced(text: &Cursor, digit: usize) -> Verdict {
         return Ok(None);
     }
     finish(text, end)
+}
+
+/// The number goes on one that stands before it, as in the groups of a longer one.
+fn follows_a_number(text: &Cursor, digit: usize) -> bool {
+    text.before(digit, 1) == b' ' && text.before(digit, 2).is_ascii_digit()
 }
 
 /// Adds an extension to a number that ends at `end`, and refuses one that is the beginning of a longer code.

@@ -96,8 +96,33 @@ const LONGEST_PEM_LABEL: usize = 32;
 /// The most that any secret spans.
 pub(super) const LONGEST: usize = LONGEST_PEM_BODY + 2 * (PEM.len() + LONGEST_PEM_LABEL + 16);
 
+/// Second bytes of all prefixes (as bits, by their low five) by the first.
+static SECOND_BYTES: [u32; 128] = second_bytes();
+
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn second_bytes() -> [u32; 128] {
+    let mut seconds = [0; 128];
+    let mut n = 0;
+    while n < ISSUERS.len() {
+        add_second(&mut seconds, ISSUERS[n].prefix.as_bytes());
+        n += 1;
+    }
+    add_second(&mut seconds, WEB_TOKEN.as_bytes());
+    add_second(&mut seconds, PEM.as_bytes());
+    seconds
+}
+
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn add_second(seconds: &mut [u32; 128], prefix: &[u8]) {
+    seconds[prefix[0] as usize] |= 1 << (prefix[1] & 31);
+}
+
 /// The secret that begins at `start`.
 pub(super) fn verify(text: &Cursor, start: usize) -> Verdict {
+    let seconds = SECOND_BYTES.get(usize::from(text.at(start)?)).copied().unwrap_or(0);
+    if seconds >> (text.at(start + 1)? & 31) & 1 == 0 {
+        return Ok(None);
+    }
     if text.at(start)? == b'-' {
         return private_key(text, start);
     }
@@ -110,7 +135,9 @@ pub(super) fn verify(text: &Cursor, start: usize) -> Verdict {
         return if before == b'.' { Ok(None) } else { web_token(text, start) };
     }
     for issuer in ISSUERS {
-        if text.starts_with(start, issuer.prefix.as_bytes())? {
+        if issuer.prefix.as_bytes().first() == Some(&text.at(start)?)
+            && text.starts_with(start, issuer.prefix.as_bytes())?
+        {
             return issued(text, start + issuer.prefix.len(), issuer);
         }
     }
