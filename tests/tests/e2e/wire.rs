@@ -56,12 +56,14 @@ fn a_gzip_body_is_inspected() {
 }
 
 #[test]
-fn a_gzip_bomb_is_413() {
+fn a_gzip_bomb_is_refused() {
     let upstream = demo();
     let mut gateway = quick_start(&upstream).start();
     let mut call = sized(8 * LIMIT).header("content-encoding", "gzip");
     call.body = gzip(&call.body);
-    assert_eq!(gateway.send(&call).status, 413);
+    let reply = gateway.send(&call);
+    // Envoy stops either at the ratio or at the size, whichever comes first.
+    assert!([400, 413].contains(&reply.status), "{} {}", reply.status, reply.text());
     assert!(upstream.requests().is_empty());
     assert!(gateway.is_alive());
 }
