@@ -12,8 +12,9 @@ const LIMIT: usize = 10 * 1024 * 1024;
 
 /// A valid request of exactly `size` bytes, with an address at its end.
 fn sized(size: usize) -> Call {
-    let (head, tail) =
-        (r#"{"model":"m","messages":[{"role":"user","content":""#, r#" alice@example.com"}]}"#);
+    // The target's own model, so that nothing has to grow.
+    let head = r#"{"model":"meta-llama/Llama-3.3-70B-Instruct-Turbo","messages":[{"role":"user","content":""#;
+    let tail = r#" alice@example.com"}]}"#;
     let body = format!("{head}{}{tail}", "x".repeat(size - head.len() - tail.len()));
     assert_eq!(body.len(), size);
     Call::post("/v1/chat/completions", body)
