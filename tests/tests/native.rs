@@ -20,8 +20,7 @@ impl Host for Native {
         let mut config = config.clone();
         config["providers"]["targets"][0]["base_url"] = json!("http://upstream.test/v1");
         let plan = plan::check(&config).unwrap_or_else(|problems| panic!("{problems:#?}"));
-        let gateway =
-            Gateway::new(plan.downstream("", None)).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let gateway = Gateway::new(plan.downstream("")).unwrap_or_else(|problems| panic!("{problems:#?}"));
         let mut exchange = Exchange::new(Rc::new(gateway));
         let mut outcome = run(&mut exchange, call, answer);
         let timing = Timing {

@@ -33,7 +33,7 @@ fn plugin(policy_config: &Value) -> String {
     let mut policy_config = policy_config.clone();
     policy_config["providers"]["targets"][0]["base_url"] = json!("http://upstream.test/v1");
     let plan = plan::check(&policy_config).unwrap_or_else(|problems| panic!("{problems:#?}"));
-    let plugin = PluginConfig::Downstream(Box::new(plan.downstream(&"0".repeat(64), None)));
+    let plugin = PluginConfig::Downstream(Box::new(plan.downstream(&"0".repeat(64))));
     serde_json::to_string(&plugin).unwrap()
 }
 
