@@ -5,7 +5,7 @@ use kt_core::event::Latency;
 use kt_core::exchange::{
     Admission, AnswerHead, AnswerMode, ChunkStep, Exchange, Gateway, RequestHead, Timing,
 };
-use kt_core::plugin::Downstream;
+use kt_core::plan;
 use kt_core::reply::Reply;
 use kt_tests::client::Call;
 use kt_tests::scenario::{self, Arrival, Host, ModelAnswer, Outcome, SentUpstream};
@@ -19,9 +19,8 @@ impl Host for Native {
     fn exchange(&mut self, config: &Value, call: &Call, answer: &ModelAnswer) -> Outcome {
         let mut config = config.clone();
         config["providers"]["targets"][0]["base_url"] = json!("http://upstream.test/v1");
-        let plugin: Downstream =
-            serde_json::from_value(json!({"policy_config": config, "attempt_role": false})).unwrap();
-        let gateway = Gateway::new(plugin).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let plan = plan::check(&config).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        let gateway = Gateway::new(plan.downstream("")).unwrap_or_else(|problems| panic!("{problems:#?}"));
         let mut exchange = Exchange::new(Rc::new(gateway));
         let mut outcome = run(&mut exchange, call, answer);
         let timing = Timing {

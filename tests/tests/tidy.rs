@@ -108,18 +108,15 @@ fn a_policy_never_sees_json_or_sse() {
 #[test]
 fn the_core_has_no_host_no_clock_no_environment_and_no_output() {
     let core = files("filter/core/src", Some("rs"));
-    let denied =
-        ["println", "eprintln", "print", "eprint", "dbg", "proxy_wasm", "tokio", "Instant", "SystemTime"];
     check(&core, |_, line| {
-        let named = denied
-            .into_iter()
-            .find(|word| names(code(line), word) && !line.trim_start().starts_with("///"))?;
+        let calls = ["println!", "eprintln!", "print!", "eprint!", "dbg!"];
+        let types = ["proxy_wasm", "tokio", "Instant", "SystemTime", "TcpStream", "TcpListener", "UdpSocket"];
+        let call = calls.into_iter().find(|call| code(line).contains(call));
+        let named = call.or(types.into_iter().find(|word| names(code(line), word)))?;
         Some(format!("`{named}` has no place in kt-core"))
     });
     check(&core, |_, line| {
-        let used = ["std::env", "std::fs", "std::net", "std::io", "std::time"]
-            .into_iter()
-            .find(|path| code(line).contains(path))?;
+        let used = ["std::env", "std::fs", "std::io"].into_iter().find(|path| code(line).contains(path))?;
         Some(format!("`{used}` has no place in kt-core"))
     });
 }

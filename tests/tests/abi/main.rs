@@ -11,6 +11,8 @@
 
 mod wasm_host;
 
+use kt_core::plan;
+use kt_core::plugin::PluginConfig;
 use kt_tests::client::Call;
 use kt_tests::repository;
 use kt_tests::scenario::{self, Arrival, Host, ModelAnswer, Outcome, SentUpstream};
@@ -26,11 +28,13 @@ fn filter() -> &'static Filter {
     FILTER.get_or_init(|| Filter::load(&repository::wasm().unwrap_or_else(|problem| panic!("{problem}"))))
 }
 
-/// The downstream role of a gateway with one target.
+/// The downstream role of a gateway with one target, as `kt-control` configures it.
 fn plugin(policy_config: &Value) -> String {
     let mut policy_config = policy_config.clone();
     policy_config["providers"]["targets"][0]["base_url"] = json!("http://upstream.test/v1");
-    json!({"role": "downstream", "policy_config": policy_config, "config_sha256": "0".repeat(64), "attempt_role": false}).to_string()
+    let plan = plan::check(&policy_config).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let plugin = PluginConfig::Downstream(Box::new(plan.downstream(&"0".repeat(64))));
+    serde_json::to_string(&plugin).unwrap()
 }
 
 fn quick_start() -> Vm {
@@ -213,10 +217,10 @@ fn a_client_that_leaves_in_mid_stream_leaves_an_event() {
 
 #[test]
 fn a_configuration_that_cannot_be_used_is_refused() {
-    let mut config = scenario::quick_start();
-    config["policies"]["chain"] = json!(["pii-detectr"]);
-    assert!(filter().start(&plugin(&config)).is_err());
-    assert!(filter().start("not json").is_err());
+    let misspelt = plugin(&scenario::quick_start()).replace("\"pii-detector\"", "\"pii-detectr\"");
+    for config in [misspelt.as_str(), "not json", "{}"] {
+        assert!(filter().start(config).is_err(), "{config}");
+    }
 }
 
 #[test]

@@ -134,7 +134,7 @@ fn a_block_in_mid_stream_cancels_the_upstream() {
         };
         Answer::chunks([delta("The name is clear and simple. ")])
             .gate(&held)
-            .bytes(delta("project nightfall"))
+            .bytes(delta("project nightfall, they say."))
             .step(Step::Hang)
     })
     .unwrap();

@@ -12,8 +12,9 @@ const LIMIT: usize = 10 * 1024 * 1024;
 
 /// A valid request of exactly `size` bytes, with an address at its end.
 fn sized(size: usize) -> Call {
-    let (head, tail) =
-        (r#"{"model":"m","messages":[{"role":"user","content":""#, r#" alice@example.com"}]}"#);
+    // The target's own model, so that nothing has to grow.
+    let head = r#"{"model":"meta-llama/Llama-3.3-70B-Instruct-Turbo","messages":[{"role":"user","content":""#;
+    let tail = r#" alice@example.com"}]}"#;
     let body = format!("{head}{}{tail}", "x".repeat(size - head.len() - tail.len()));
     assert_eq!(body.len(), size);
     Call::post("/v1/chat/completions", body)
@@ -56,12 +57,14 @@ fn a_gzip_body_is_inspected() {
 }
 
 #[test]
-fn a_gzip_bomb_is_413() {
+fn a_gzip_bomb_is_refused() {
     let upstream = demo();
     let mut gateway = quick_start(&upstream).start();
     let mut call = sized(8 * LIMIT).header("content-encoding", "gzip");
     call.body = gzip(&call.body);
-    assert_eq!(gateway.send(&call).status, 413);
+    let reply = gateway.send(&call);
+    // Envoy stops either at the ratio or at the size, whichever comes first.
+    assert!([400, 413].contains(&reply.status), "{} {}", reply.status, reply.text());
     assert!(upstream.requests().is_empty());
     assert!(gateway.is_alive());
 }
