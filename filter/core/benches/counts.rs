@@ -7,7 +7,9 @@
 #![allow(clippy::unwrap_used, reason = "a bench that cannot run must say where")]
 #![allow(missing_docs, reason = "gungraun's macros make public items without any")]
 
-use gungraun::{Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
+use gungraun::{
+    Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
+};
 use kt_bench_fixture::{Content, FULL_CHAIN, Streaming, events, gateway, proven_request, request, requests};
 use kt_core::exchange::{Dispatch, Gateway};
 use std::hint::black_box;
@@ -15,7 +17,8 @@ use std::rc::Rc;
 
 /// Instructions at most.
 fn limit(instructions: u64) -> LibraryBenchmarkConfig {
-    let callgrind = Callgrind::with_args(["--cache-sim=no"]).hard_limits([(EventKind::Ir, instructions)]).clone();
+    let callgrind =
+        Callgrind::with_args(["--cache-sim=no"]).hard_limits([(EventKind::Ir, instructions)]).clone();
     LibraryBenchmarkConfig::default().tool(callgrind).clone()
 }
 

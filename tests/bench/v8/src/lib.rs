@@ -106,7 +106,9 @@ fn measure(path: &str, now: impl Fn() -> SystemTime) -> Result<serde_json::Value
                 Ok(())
             })?;
             // What starting and ending an exchange costs is not the events'.
-            let around = batches(&now, || Streaming::start(&gateway).map(|streaming| drop(black_box(streaming.finish()))))?;
+            let around = batches(&now, || {
+                Streaming::start(&gateway).map(|streaming| drop(black_box(streaming.finish())))
+            })?;
             let around = around.iter().copied().fold(f64::INFINITY, f64::min);
             times.iter_mut().for_each(|time| *time = (*time - around) / TOKENS as f64);
             (0.0, times)
@@ -117,11 +119,16 @@ fn measure(path: &str, now: impl Fn() -> SystemTime) -> Result<serde_json::Value
     sorted.sort_by(f64::total_cmp);
     let minimum = sorted.first().copied().unwrap_or_default();
     let median = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
-    Ok(serde_json::json!({"min_us": minimum, "median_us": median, "first_us": first_us, "built_us": built_us}))
+    Ok(
+        serde_json::json!({"min_us": minimum, "median_us": median, "first_us": first_us, "built_us": built_us}),
+    )
 }
 
 /// Microseconds of one `work`, by batch.
-fn batches(now: &impl Fn() -> SystemTime, mut work: impl FnMut() -> Result<(), Problem>) -> Result<Vec<f64>, Problem> {
+fn batches(
+    now: &impl Fn() -> SystemTime,
+    mut work: impl FnMut() -> Result<(), Problem>,
+) -> Result<Vec<f64>, Problem> {
     let mut size = 16_u32;
     let mut times = Vec::with_capacity(BATCHES);
     while times.len() < BATCHES {
