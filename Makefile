@@ -65,8 +65,7 @@ check: wasm-target ## formatting, lints, dependencies
 
 .PHONY: bench
 bench: build .venv ## instruction counts, times, and Envoy with the gateway against plain Envoy
-	cargo bench -p kt-core --locked
-	@if [ -x envoy/bench.sh ]; then envoy/bench.sh; fi
+	@tests/bench/run.sh
 
 .PHONY: clean
 clean: ## removes what was built, and stops the gateway

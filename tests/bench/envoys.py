@@ -19,6 +19,7 @@ from machine import BenchError
 RELEASE = machine.TARGET / "release"
 KT_CONTROL = Path(os.environ.get("KT_CONTROL", RELEASE / "kt-control"))
 KT_LOAD = RELEASE / "kt-load"
+BENCH_WASM = machine.TARGET / "wasm32-wasip1/release/kt_bench_v8.wasm"
 WASM = Path(os.environ.get("KT_WASM", machine.TARGET / "wasm32-wasip1/release/kt_filter.wasm"))
 
 FULL_CHAIN = ["prompt-injection", "pii-detector", "safety-filter", "audit-logger"]
@@ -42,12 +43,15 @@ class Variant:
     """Policies of the chain; `None` is an Envoy without our filter."""
     chain: list[str] | None
     targets: int = 1
+    module: str | None = None
+    """Configuration of the benches' own module, in an Envoy that is plain but for it."""
 
 
 PLAIN = Variant("plain Envoy", None)
 GATEWAY = Variant("full chain", FULL_CHAIN)
 # Where the time goes: each policy alone, none at all, and what more than one target costs.
 BREAKDOWN = [
+    Variant("a filter that does nothing", None, module="idle"),
     Variant("audit-logger alone", ["audit-logger"]),
     Variant("pii-detector alone", ["pii-detector"]),
     Variant("prompt-injection alone", ["prompt-injection"]),
@@ -85,7 +89,7 @@ def configuration(variant: Variant, port: int, admin: int, upstream: int) -> Pat
     path = machine.WORK / f"{slug}.yaml"
     if variant.chain is None:
         # JSON is YAML.
-        path.write_text(json.dumps(_plain(port, admin, upstream), indent=1))
+        path.write_text(json.dumps(_plain(port, admin, upstream, variant.module), indent=1))
         return path
     policy_config = machine.WORK / f"{slug}.policy-config.yaml"
     policy_config.write_text(_policy_config(variant, port, admin, upstream))
@@ -115,13 +119,21 @@ def _policy_config(variant: Variant, port: int, admin: int, upstream: int) -> st
     return "\n".join(lines)
 
 
-def _plain(port: int, admin: int, upstream: int) -> dict:
+def _plain(port: int, admin: int, upstream: int, module: str | None) -> dict:
     def address(number: int) -> dict:
         return {"socket_address": {"address": "127.0.0.1", "port_value": number}}
 
     def typed(name: str, kind: str, **fields) -> dict:
         return {"name": name, "typed_config": {"@type": f"type.googleapis.com/{kind}", **fields}}
 
+    filters = []
+    if module is not None:
+        value = {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": module}
+        code = {"local": {"filename": str(BENCH_WASM)}}
+        vm = {"runtime": "envoy.wasm.runtime.v8", "code": code}
+        config = {"configuration": value, "vm_config": vm}
+        wasm = "envoy.extensions.filters.http.wasm.v3.Wasm"
+        filters.append(typed("envoy.filters.http.wasm", wasm, config=config))
     router = typed("envoy.filters.http.router", "envoy.extensions.filters.http.router.v3.Router")
     # The default of 15 s would cut long streams.
     route = {"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "0s"}}
@@ -130,7 +142,7 @@ def _plain(port: int, admin: int, upstream: int) -> dict:
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="plain",
         route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [route]}]},
-        http_filters=[router],
+        http_filters=[*filters, router],
     )
     endpoint = {"endpoint": {"address": address(upstream)}}
     cluster = {
