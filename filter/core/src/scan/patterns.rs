@@ -113,22 +113,27 @@ impl Patterns {
     /// What one pattern finds first in `text[from..]`; `more`: the text may go on.
     pub(crate) fn next(&self, pattern: usize, text: &str, from: usize, more: bool) -> Step<Find<usize>> {
         let Some(automata) = self.automata.get(pattern) else { return Step::Open(text.len()) };
-        let open = if more { first_open(automata, text, from) } else { text.len() };
-        match automata.try_search(&Input::new(text).range(from..)) {
-            Ok(Some(found)) if !more || found.start() < open => {
-                Step::Hit(Find { kind: pattern, start: found.start(), end: found.end() })
-            }
-            // No automaton of ours can give up: they are built without quit bytes.
-            Ok(_) | Err(_) => Step::Open(open),
+        // No automaton of ours can give up: they are built without quit bytes.
+        let found = automata.try_search(&Input::new(text).range(from..)).ok().flatten();
+        let hit = found.map(|found| Find { kind: pattern, start: found.start(), end: found.end() });
+        // One byte more than the longest match: the automaton reports a match one byte late.
+        let undecided = text.len().saturating_sub(LONGEST_MATCH + 1).max(from);
+        let open = match hit {
+            // Asked only near the end, or a text full of matches would ask it for each of them.
+            Some(hit) if !more || hit.start < undecided => return Step::Hit(hit),
+            _ if more => first_open(automata, text, undecided),
+            _ => text.len(),
+        };
+        match hit {
+            Some(hit) if hit.start < open => Step::Hit(hit),
+            _ => Step::Open(open),
         }
     }
 }
 
-/// The first place where a match may have begun whose end is not decided by `text`.
+/// The first place from `from` on where a match may have begun whose end is not decided by `text`.
 fn first_open(automata: &Automata, text: &str, from: usize) -> usize {
-    // One byte more than the longest match: the automaton reports a match one byte late.
-    let first = text.len().saturating_sub(LONGEST_MATCH + 1).max(from);
-    (first..text.len()).find(|start| is_open(automata, text, *start)).unwrap_or(text.len())
+    (from..text.len()).find(|start| is_open(automata, text, *start)).unwrap_or(text.len())
 }
 
 /// A match that begins at `start` is still possible, or may still grow, at the end of `text`.
