@@ -4,6 +4,7 @@ use crate::{chat, demo, quick_start, said};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use kt_tests::client::Call;
+use kt_tests::upstream::Answer;
 use serde_json::json;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -30,6 +31,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 fn a_body_of_exactly_the_limit_is_read_and_one_byte_more_is_413() {
     let upstream = demo();
     let mut gateway = quick_start(&upstream).start();
+    // Said back, it would be an answer over the limit.
+    upstream.script(|_| Answer::json(200, r#"{"choices":[]}"#));
     let fits = gateway.send(&sized(LIMIT));
     assert_eq!(fits.status, 200);
     assert!(upstream.take_requests()[0].text().ends_with(r#" [REDACTED:EMAIL]"}]}"#));
@@ -119,7 +122,7 @@ fn an_answer_in_pieces_with_trailers_is_inspected() {
     upstream.script(|_| {
         let document = json!({"choices": [{"index": 0, "message": {"role": "assistant", "content": "Ask alice@example.com"}}]}).to_string();
         let pieces: Vec<_> = document.as_bytes().chunks(11).map(<[u8]>::to_vec).collect();
-        let answer = kt_tests::upstream::Answer::status(200).header("content-type", "application/json").header("trailer", "x-sum");
+        let answer = Answer::status(200).header("content-type", "application/json").header("trailer", "x-sum");
         pieces.iter().fold(answer, |answer, piece| answer.bytes(piece)).trailer("x-sum", "1")
     });
     let gateway = quick_start(&upstream).start();
