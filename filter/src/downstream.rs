@@ -226,10 +226,14 @@ impl HttpContext for DownstreamFilter {
         }
     }
 
-    fn on_http_request_body(&mut self, _size: usize, ends: bool) -> Action {
+    fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
         match (&self.request, ends) {
             (Phase::Done, _) => Action::Continue,
-            (Phase::Collecting, false) => Action::Pause,
+            // What has come so far is buffered, so the size is that of all of it.
+            (Phase::Collecting, false) => match self.exchange.growing(size) {
+                Ok(()) => Action::Pause,
+                Err(reply) => self.reply(&reply),
+            },
             (Phase::Collecting, true) => self.inspect(),
         }
     }

@@ -153,6 +153,12 @@ impl Rendering<'_> {
         u64::from(self.plan.config.size_limits.max_body_bytes)
     }
 
+    /// What Envoy buffers of a body. The filter refuses a larger one than the operator allows; a body at that limit may grow by
+    /// the markers and the model that are written into it.
+    fn buffer_bytes(&self) -> u64 {
+        self.max_body_bytes() + self.max_body_bytes() / 4 + 64 * 1024
+    }
+
     fn listener(&self) -> Result<Listener, Error> {
         let manager = Any::HttpConnectionManager(Box::new(self.http_connection_manager()?));
         let filters = vec![Extension::new("envoy.filters.network.http_connection_manager", manager)];
@@ -267,7 +273,7 @@ impl Rendering<'_> {
                 name: "kt".into(),
                 domains: vec!["*".into()],
                 // The largest body, the buffer from which an attempt is repeated, and the bound of a held answer.
-                request_body_buffer_limit: self.max_body_bytes(),
+                request_body_buffer_limit: self.buffer_bytes(),
                 routes,
             }],
         }

@@ -90,7 +90,7 @@ impl Plan {
             config_sha256: config_sha256.to_owned(),
             policies: self.config.policies.clone(),
             policy: self.config.policy.clone(),
-            gateway: plugin::Behaviour::from(&self.config.gateway),
+            gateway: plugin::Behaviour::new(&self.config.gateway, &self.config.size_limits),
             targets: self.targets.iter().map(Target::plugin).collect(),
             single: self.strategy == Strategy::Single,
             attempt_role: self.targets.len() > 1,

@@ -4,7 +4,7 @@
 //! operator's file: everything is resolved and validated, so the module needs no code for that, and every kilobyte of code
 //! costs Envoy about a millisecond at start. Holds no key and not even the name of one.
 
-use crate::config::{AuditLogger, Gateway, Pack, Policies, PolicyBlocks};
+use crate::config::{AuditLogger, Gateway, Pack, Policies, PolicyBlocks, SizeLimits};
 use serde::{Deserialize, Serialize};
 
 /// Configuration of one wasm plugin instance.
@@ -64,6 +64,8 @@ pub struct Behaviour {
     pub on_error: crate::config::OnError,
     /// What a part that cannot be inspected means for the request.
     pub unscannable: crate::config::Unscannable,
+    /// Largest request body.
+    pub max_body_bytes: u32,
     /// Status of a refusal.
     pub block_status: u16,
     /// Paths that are forwarded without inspection.
@@ -72,13 +74,15 @@ pub struct Behaviour {
 
 impl Default for Behaviour {
     fn default() -> Self {
-        Behaviour::from(&Gateway::default())
+        Behaviour::new(&Gateway::default(), &SizeLimits::default())
     }
 }
 
-impl From<&Gateway> for Behaviour {
-    fn from(gateway: &Gateway) -> Behaviour {
+impl Behaviour {
+    /// What the filter needs of the operator's sections.
+    pub fn new(gateway: &Gateway, size_limits: &SizeLimits) -> Behaviour {
         Behaviour {
+            max_body_bytes: size_limits.max_body_bytes,
             on_error: gateway.on_error,
             unscannable: gateway.unscannable,
             block_status: gateway.block_status,

@@ -47,6 +47,12 @@ impl Reply {
         Reply::error(404, "invalid_request_error", "unknown_path", message)
     }
 
+    /// The body is larger than the operator allows.
+    pub fn request_too_large(limit_bytes: u32) -> Reply {
+        let message = format!("The request body is larger than {limit_bytes} bytes.");
+        Reply::error(413, "invalid_request_error", "request_too_large", &message)
+    }
+
     /// The body has an encoding that cannot be undone.
     pub fn unsupported_encoding() -> Reply {
         let message = "The request body has a content encoding that is not supported; send gzip or none.";

@@ -10,7 +10,7 @@ use crate::message::request::{self, Request};
 use crate::message::rewrite::{self, Splice};
 use crate::message::text::Text;
 use crate::message::{Endpoint, Unscanned};
-use crate::policy::{Active, Direction, Facts, Finding};
+use crate::policy::{Direction, Facts, Finding};
 use crate::reply::Reply;
 use std::ops::Range;
 
@@ -100,6 +100,8 @@ impl Exchange {
     /// Takes the request's headers.
     pub fn admit(&mut self, head: RequestHead) -> Admission {
         self.head = head;
+        // Without the model: a request that is refused before its body is read is audited too.
+        self.activate();
         self.record.request_id = self.head.header("x-request-id").unwrap_or_default().to_owned();
         let method = self.head.header(":method").unwrap_or_default();
         let path = self.head.path.as_str();
@@ -123,8 +125,18 @@ impl Exchange {
         Admission::Inspect
     }
 
+    /// Takes the size of what has arrived of the body; an error as soon as it is too large.
+    pub fn growing(&mut self, body_bytes: usize) -> Result<(), Reply> {
+        let limit = self.gateway.config.gateway.max_body_bytes;
+        match body_bytes > limit as usize {
+            false => Ok(()),
+            true => Err(self.refuse(Reply::request_too_large(limit), Ended::Refused)),
+        }
+    }
+
     /// Takes the whole body of a request that is to be inspected.
     pub fn request(&mut self, body: &[u8]) -> Result<Dispatch, Reply> {
+        self.growing(body.len())?;
         let Some(endpoint) = self.endpoint else {
             return Err(self.fail());
         };
@@ -134,8 +146,7 @@ impl Exchange {
         };
         self.record.stream = request.stream;
         self.head.model = request.model.as_ref().map(|model| model.name.clone().into_owned());
-        self.active = self.active();
-        self.record.audits = self.gateway.chain.audits(self.active);
+        self.activate();
         let mut splices = Vec::new();
         if self.gateway.chain.reads(self.active, Direction::Request) {
             self.inspect(&request, body, &mut splices)?;
@@ -148,25 +159,23 @@ impl Exchange {
     fn pass(&mut self) -> Admission {
         let listed = &self.gateway.config.gateway.passthrough_paths;
         if !listed.iter().any(|prefix| self.head.path.starts_with(prefix.as_str())) {
-            self.active = self.active();
-            self.record.audits = self.gateway.chain.audits(self.active);
             return Admission::Reply(self.refuse(Reply::unknown_path(), Ended::Refused));
         }
         self.record.endpoint = "passthrough";
         self.passthrough = true;
-        self.active = self.active();
-        self.record.audits = self.gateway.chain.audits(self.active);
         match self.choose(false) {
             Ok(choice) => Admission::Pass(self.address(None, None, choice)),
             Err(reply) => Admission::Reply(reply),
         }
     }
 
-    fn active(&self) -> Active {
-        match self.gateway.config.pack.enabled {
+    /// Decides which policies apply, by what is known of the request so far.
+    fn activate(&mut self) {
+        self.active = match self.gateway.config.pack.enabled {
             true => self.gateway.chain.active(&self.head),
             false => self.gateway.chain.only_audit(),
-        }
+        };
+        self.record.audits = self.gateway.chain.audits(self.active);
     }
 
     fn inspect(&mut self, request: &Request, body: &[u8], splices: &mut Vec<Splice>) -> Result<(), Reply> {

@@ -79,10 +79,9 @@ impl Exchange {
             set.push(("x-kt-attempts", head.attempts.to_string()));
         }
         set.push(("x-request-id", self.record.request_id.clone()));
-        if let (429, false, Some(reset)) = (head.status, head.has_retry_after, &head.ratelimit_reset) {
-            if let Ok(seconds) = reset.trim().parse::<f64>() {
-                set.push(("retry-after", seconds.ceil().clamp(0.0, MAX_RETRY_AFTER_SECONDS).to_string()));
-            }
+        let reset = head.ratelimit_reset.as_deref().filter(|_| head.status == 429 && !head.has_retry_after);
+        if let Some(seconds) = reset.and_then(|reset| reset.trim().parse::<f64>().ok()) {
+            set.push(("retry-after", seconds.ceil().clamp(0.0, MAX_RETRY_AFTER_SECONDS).to_string()));
         }
         let mode = self.mode(head);
         let mut start =
