@@ -34,9 +34,9 @@ impl RootContext for Root {
             log::error!("the plugin has no configuration; render one with `kt-control render`");
             return false;
         };
-        match serde_json::from_slice(&bytes) {
+        match PluginConfig::read(&bytes) {
             Err(error) => {
-                log::error!("the plugin configuration is not what this version of the filter reads: {error}");
+                log::error!("the plugin configuration cannot be read: {error}");
                 false
             }
             Ok(PluginConfig::Attempt(attempt)) => {

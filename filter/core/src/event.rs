@@ -4,10 +4,10 @@
 //! never a key. Writing the line is the host's business.
 
 use crate::config::{Action, Mode};
+use crate::message::Unscanned;
 use crate::message::usage::Usage;
 use crate::policy::Finding;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// How an exchange ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -154,8 +154,8 @@ pub struct Event<'e> {
     /// How much was read.
     pub scanned: Scanned,
     /// What could not be read, by kind.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub unscanned: BTreeMap<&'static str, u32>,
+    #[serde(skip_serializing_if = "Unscanned::is_empty")]
+    pub unscanned: Unscanned,
     /// Token counts as reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<&'e Usage>,

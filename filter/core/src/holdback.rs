@@ -5,6 +5,7 @@
 //! the whole lane would have given, whatever the deltas were; the window keeps only what is held and [`LOOKBEHIND_BYTES`].
 
 use crate::config::Role;
+use crate::order::by_place;
 use crate::policy::{Active, Chain, Direction, Finding, Scratch};
 use std::collections::VecDeque;
 
@@ -174,10 +175,10 @@ pub struct Merged<'f> {
 
 /// The redactions among `findings`, in order of place; overlapping ones become one, marked as the first.
 pub fn merge(findings: &[Finding]) -> Vec<Merged<'_>> {
-    let mut redactions: Vec<&Finding> = findings.iter().filter(|finding| finding.redacts()).collect();
-    redactions.sort_by_key(|finding| finding.range.start);
+    let redactions: Vec<&Finding> = findings.iter().filter(|finding| finding.redacts()).collect();
+    let order = by_place(redactions.iter().map(|finding| finding.range.start));
     let mut merged: Vec<Merged> = Vec::with_capacity(redactions.len());
-    for finding in redactions {
+    for finding in order.filter_map(|position| redactions.get(position).copied()) {
         match merged.last_mut() {
             Some(last) if finding.range.start < last.end => last.end = last.end.max(finding.range.end),
             _ => merged.push(Merged { start: finding.range.start, end: finding.range.end, finding }),

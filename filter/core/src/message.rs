@@ -24,6 +24,7 @@ pub mod rewrite;
 pub mod text;
 pub mod usage;
 
+use serde::Serialize;
 use std::fmt;
 
 /// An endpoint whose bodies are inspected.
@@ -108,7 +109,7 @@ impl fmt::Display for BodyError {
 impl std::error::Error for BodyError {}
 
 /// Parts of a message that carry no readable text, by kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Unscanned {
     /// Pictures.
     pub image: u32,
@@ -121,6 +122,19 @@ pub struct Unscanned {
 }
 
 impl Unscanned {
+    /// Whether everything could be read.
+    pub fn is_empty(&self) -> bool {
+        self.total() == 0
+    }
+
+    /// Adds what was met elsewhere.
+    pub fn add(&mut self, other: &Unscanned) {
+        self.image = self.image.saturating_add(other.image);
+        self.audio = self.audio.saturating_add(other.audio);
+        self.file = self.file.saturating_add(other.file);
+        self.other = self.other.saturating_add(other.other);
+    }
+
     /// Each kind with its count.
     pub fn kinds(self) -> [(&'static str, u32); 4] {
         [("image", self.image), ("audio", self.audio), ("file", self.file), ("other", self.other)]

@@ -4,6 +4,10 @@
 //! operator's file: everything is resolved and validated, so the module needs no code for that, and every kilobyte of code
 //! costs Envoy about a millisecond at start. Holds no key and not even the name of one.
 
+mod read;
+
+pub use read::Unreadable;
+
 use crate::config::{AuditLogger, Gateway, Pack, Policies, PolicyBlocks, SizeLimits};
 use serde::{Deserialize, Serialize};
 

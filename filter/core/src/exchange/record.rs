@@ -5,7 +5,6 @@ use crate::event::{self, Ended, Event, FindingCount, Latency, Scanned, Verdict};
 use crate::message::Unscanned;
 use crate::message::usage::Usage;
 use crate::policy::Finding;
-use std::collections::BTreeMap;
 use std::fmt::Display;
 
 /// Distinct findings that are kept; beyond that only their counts by kind matter, which the first ones show.
@@ -47,7 +46,7 @@ pub(super) struct Record {
     reason: Option<String>,
     warnings: Vec<String>,
     redactions: u32,
-    unscanned: BTreeMap<&'static str, u32>,
+    unscanned: Unscanned,
     findings: Vec<FindingCount>,
 }
 
@@ -92,9 +91,7 @@ impl Record {
 
     /// Counts what could not be read.
     pub(super) fn unscanned(&mut self, unscanned: &Unscanned) {
-        for (kind, count) in unscanned.kinds().into_iter().filter(|(_, count)| *count > 0) {
-            *self.unscanned.entry(kind).or_default() += count;
-        }
+        self.unscanned.add(unscanned);
     }
 
     /// The `x-kt-` headers of the answer, as far as they are known.
@@ -146,7 +143,7 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
         verdict: record.verdict,
         findings: &record.findings,
         scanned: record.scanned,
-        unscanned: record.unscanned.clone(),
+        unscanned: record.unscanned,
         usage: record.usage.as_ref(),
         latency_ms: timing.latency,
     };

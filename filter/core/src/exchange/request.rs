@@ -261,7 +261,7 @@ impl Exchange {
         }
         let slot = wanted.or(asked).map(|model| model_slot(request, body, model, &splices));
         let body_bytes = body.len();
-        let body = (!splices.is_empty()).then(|| rewrite::apply(body, &mut splices));
+        let body = (!splices.is_empty()).then(|| rewrite::apply(body, &splices));
         let body_bytes = body.as_ref().map_or(body_bytes, Vec::len);
         let model = slot.map(|slot| ModelSlot { body_bytes, ..slot });
         Ok(self.address(body, model, choice))

@@ -65,7 +65,7 @@ pub struct WholeAnswer {
 }
 
 /// SDKs wait this long at most; some would obey any number.
-const MAX_RETRY_AFTER_SECONDS: f64 = 60.0;
+const MAX_RETRY_AFTER_SECONDS: u64 = 60;
 
 impl Exchange {
     /// Takes the answer's headers.
@@ -80,8 +80,8 @@ impl Exchange {
         }
         set.push(("x-request-id", self.record.request_id.clone()));
         let reset = head.ratelimit_reset.as_deref().filter(|_| head.status == 429 && !head.has_retry_after);
-        if let Some(seconds) = reset.and_then(|reset| reset.trim().parse::<f64>().ok()) {
-            set.push(("retry-after", seconds.ceil().clamp(0.0, MAX_RETRY_AFTER_SECONDS).to_string()));
+        if let Some(seconds) = reset.and_then(whole_seconds) {
+            set.push(("retry-after", seconds.min(MAX_RETRY_AFTER_SECONDS).to_string()));
         }
         let mode = self.mode(head);
         let mut start =
@@ -172,7 +172,7 @@ impl Exchange {
         if let Some(finding) = blocking {
             return Err(self.block(Direction::Response, &finding));
         }
-        let body = (!splices.is_empty()).then(|| rewrite::apply(body, &mut splices));
+        let body = (!splices.is_empty()).then(|| rewrite::apply(body, &splices));
         Ok(WholeAnswer { body, set: self.record.headers() })
     }
 
@@ -185,5 +185,36 @@ impl Exchange {
                 None
             }
         }
+    }
+}
+
+/// A number of seconds, rounded up.
+fn whole_seconds(text: &str) -> Option<u64> {
+    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    if whole.is_empty() || !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let more = u64::from(fraction.bytes().any(|digit| digit != b'0'));
+    Some(whole.parse::<u64>().ok()?.saturating_add(more))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<u64>) {
+        assert_eq!(whole_seconds(text), expected, "{text}");
+    }
+
+    #[test]
+    fn a_reset_time_is_rounded_up() {
+        check("3", Some(3));
+        check(" 0.2", Some(1));
+        check("12.000", Some(12));
+        check("6m0s", None);
+        check("-1", None);
+        check(".5", None);
     }
 }

@@ -36,12 +36,13 @@ pub(super) fn choose(
         return Err(UnknownProvider);
     }
     if let Some(model) = model {
-        // Stable, so that targets of the same rank keep the operator's order.
-        order.sort_by_key(|(_, target)| match () {
+        let rank = |target: &Target| match () {
             () if target.id == model => 0,
             () if target.model.as_deref() == Some(model) => 1,
             () => 2,
-        });
+        };
+        // Targets of the same rank keep the operator's order.
+        order.sort_unstable_by_key(|(position, target)| (rank(target), *position));
     }
     if config.single {
         order.truncate(1);

@@ -394,7 +394,7 @@ fn write_edited(
             }
         }
     }
-    let data = rewrite::apply(&data, &mut splices);
+    let data = rewrite::apply(&data, &splices);
     out.extend_from_slice(&queued.frame.with_data(&data));
 }
 

@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
         }
         if arguments == Arguments::Piece {
             // Together sends the copy first. Its original has to be known when the copy is looked at.
-            texts.sort_by_key(|text| text.channel.may_repeat());
+            repeats_last(texts);
         }
         for (choice, _) in self.leaks.iter_mut().skip(first_leak) {
             *choice = index;
@@ -137,5 +137,17 @@ impl<'a> Reader<'a> {
         }
         self.role = outer;
         Ok(())
+    }
+}
+
+/// Puts the texts that may repeat others behind those, in their order. An event has a handful.
+fn repeats_last(texts: &mut [Text]) {
+    for end in 1..texts.len() {
+        let sorted = texts.get(..=end).unwrap_or_default();
+        let out_of_place = sorted.last().is_some_and(|text| !text.channel.may_repeat());
+        let first_repeat = sorted.iter().position(|text| text.channel.may_repeat());
+        if let Some(start) = first_repeat.filter(|_| out_of_place) {
+            texts.get_mut(start..=end).unwrap_or_default().rotate_right(1);
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Does not decide what to change. Invariant: every byte outside a splice stays, in order.
 
 use super::escape::encode;
+use crate::order::by_place;
 use std::ops::Range;
 
 /// Bytes that take the place of a stretch of a body.
@@ -30,12 +31,14 @@ impl std::fmt::Debug for Splice {
 
 /// `body` with every splice applied. Splices come in any order. They do not overlap unless a caller edits the same text
 /// twice; then the first one by position wins and no byte of either range survives.
-pub fn apply(body: &[u8], splices: &mut [Splice]) -> Vec<u8> {
-    splices.sort_by_key(|splice| (splice.range.start, splice.range.end));
+pub fn apply(body: &[u8], splices: &[Splice]) -> Vec<u8> {
+    // What is inserted at a place comes before what is replaced there.
+    let order =
+        by_place(splices.iter().map(|Splice { range, .. }| range.start * 2 + usize::from(!range.is_empty())));
     let grown: usize = splices.iter().map(|splice| splice.with.len()).sum();
     let mut rewritten = Vec::with_capacity(body.len() + grown);
     let mut copied = 0;
-    for Splice { range, with } in splices.iter() {
+    for Splice { range, with } in order.filter_map(|position| splices.get(position)) {
         if range.start >= copied {
             rewritten.extend_from_slice(body.get(copied..range.start).unwrap_or_default());
             rewritten.extend_from_slice(with);
@@ -61,11 +64,11 @@ mod tests {
 
     #[track_caller]
     fn check(splices: &[(Range<usize>, &str)], expected: &str) {
-        let mut splices: Vec<Splice> = splices
+        let splices: Vec<Splice> = splices
             .iter()
             .map(|(range, with)| Splice { range: range.clone(), with: (*with).into() })
             .collect();
-        assert_eq!(String::from_utf8(apply(b"0123456789", &mut splices)).unwrap(), expected);
+        assert_eq!(String::from_utf8(apply(b"0123456789", &splices)).unwrap(), expected);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use super::escape::{Positions, decode, encoded};
 use super::rewrite::Splice;
 use crate::config::Role;
+use crate::order::by_place;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -217,14 +218,14 @@ impl Text<'_> {
     /// The edits in order, on character boundaries, without overlap.
     fn settled<'e>(&self, edits: &[(Range<usize>, &'e str)]) -> Vec<(Range<usize>, &'e str)> {
         let value = &*self.value;
-        let mut settled: Vec<(Range<usize>, &str)> = edits
-            .iter()
+        let order = by_place(edits.iter().map(|(range, _)| range.start));
+        let mut settled: Vec<(Range<usize>, &str)> = order
+            .filter_map(|position| edits.get(position))
             .map(|(range, with)| {
                 let start = value.floor_char_boundary(range.start);
                 (start..value.ceil_char_boundary(range.end).max(start), *with)
             })
             .collect();
-        settled.sort_by_key(|(range, _)| (range.start, range.end));
         settled.dedup_by(|(next, _), (kept, _)| {
             let overlaps = next.start < kept.end;
             if overlaps {

@@ -37,7 +37,7 @@ fn togethers_second_copy_is_one_delta_with_the_first() {
     }
     splices.extend(event.leaks.iter().map(|(_, span)| Splice::null(span.clone())));
     let expected = TOGETHER.replace("\"Pa\"", "\"X\"").replace("4711", "null");
-    assert_eq!(String::from_utf8(apply(TOGETHER.as_bytes(), &mut splices)).unwrap(), expected);
+    assert_eq!(String::from_utf8(apply(TOGETHER.as_bytes(), &splices)).unwrap(), expected);
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn redacted(endpoint: Endpoint, body: &str, what: &str, with: &str) -> String {
             text.value.match_indices(what).map(|(at, _)| (at..at + what.len(), with)).collect();
         text.edit(body.as_bytes(), &edits, &mut splices);
     }
-    String::from_utf8(apply(body.as_bytes(), &mut splices)).unwrap()
+    String::from_utf8(apply(body.as_bytes(), &splices)).unwrap()
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn check_prepared(body: &str, expected: &str) {
     if request.stream {
         request.ask_for_usage(&mut splices);
     }
-    let prepared = String::from_utf8(apply(body.as_bytes(), &mut splices)).unwrap();
+    let prepared = String::from_utf8(apply(body.as_bytes(), &splices)).unwrap();
     assert_eq!(prepared, expected);
     read(Endpoint::ChatCompletions, &prepared);
 }
@@ -367,7 +367,7 @@ fn a_whole_value_is_replaced() {
     let request = read(Endpoint::ChatCompletions, &body);
     let mut splices = Vec::new();
     request.texts[1].replace("\"", &mut splices);
-    let edited: Value = serde_json::from_slice(&apply(body.as_bytes(), &mut splices)).unwrap();
+    let edited: Value = serde_json::from_slice(&apply(body.as_bytes(), &splices)).unwrap();
     assert_eq!(edited["messages"][0]["tool_calls"][0]["function"]["arguments"], "{\"a\":\"\\\"\"}");
 }
 
@@ -378,13 +378,10 @@ fn edits_that_overlap_or_cut_characters_take_more_not_less() {
     let mut splices = Vec::new();
     // "abécd😀e": é is bytes 2..4, the emoji 6..10.
     request.texts[0].edit(body.as_bytes(), &[(7..8, "Z"), (0..1, "X"), (0..3, "Y")], &mut splices);
-    assert_eq!(String::from_utf8(apply(body.as_bytes(), &mut splices)).unwrap(), r#"{"prompt":"XcdZe"}"#);
+    assert_eq!(String::from_utf8(apply(body.as_bytes(), &splices)).unwrap(), r#"{"prompt":"XcdZe"}"#);
     let mut splices = Vec::new();
     request.texts[0].edit(body.as_bytes(), &[(9..400, "Z"), (500..600, "")], &mut splices);
-    assert_eq!(
-        String::from_utf8(apply(body.as_bytes(), &mut splices)).unwrap(),
-        r#"{"prompt":"ab\u00e9cdZ"}"#
-    );
+    assert_eq!(String::from_utf8(apply(body.as_bytes(), &splices)).unwrap(), r#"{"prompt":"ab\u00e9cdZ"}"#);
 }
 
 #[test]
@@ -442,7 +439,7 @@ proptest! {
         prop_assert_eq!(&*request.texts[at].value, value.as_str());
         let mut splices = Vec::new();
         request.texts[at].edit(body.as_bytes(), &[(range, &with)], &mut splices);
-        let edited = String::from_utf8(apply(body.as_bytes(), &mut splices)).unwrap();
+        let edited = String::from_utf8(apply(body.as_bytes(), &splices)).unwrap();
         prop_assert!(edited.starts_with(before) && edited.ends_with(after));
         let reread = read(Endpoint::ChatCompletions, &edited);
         prop_assert_eq!(&*reread.texts[at].value, expected.as_str());
