@@ -45,6 +45,8 @@ class Variant:
     targets: int = 1
     module: str | None = None
     """Configuration of the benches' own module, in an Envoy that is plain but for it."""
+    without_filter: bool = False
+    """As rendered, but without our filter: what the rest of the configuration costs."""
 
 
 PLAIN = Variant("plain Envoy", None)
@@ -52,6 +54,7 @@ GATEWAY = Variant("full chain", FULL_CHAIN)
 # Where the time goes: each policy alone, none at all, and what more than one target costs.
 BREAKDOWN = [
     Variant("a filter that does nothing", None, module="idle"),
+    Variant("as rendered, without the filter", FULL_CHAIN, without_filter=True),
     Variant("audit-logger alone", ["audit-logger"]),
     Variant("pii-detector alone", ["pii-detector"]),
     Variant("prompt-injection alone", ["prompt-injection"]),
@@ -99,7 +102,61 @@ def configuration(variant: Variant, port: int, admin: int, upstream: int) -> Pat
     if rendered.returncode != 0:
         raise BenchError(f"`{' '.join(command)}` failed:\n{rendered.stderr}")
     path.write_text(rendered.stdout)
-    return path
+    return _without_filter(path, admin) if variant.without_filter else path
+
+
+def _without_filter(path: Path, admin: int) -> Path:
+    """The same configuration without our filter. Envoy itself reads the YAML, which Python's library cannot."""
+    command = [envoy_binary(), "-c", str(path), "--concurrency", "1", "--disable-hot-restart", "-l", "critical"]
+    environment = os.environ | {KEY_VARIABLE: "bench-upstream-key"}
+    process = machine.start(command, machine.GATEWAY_CORE, stdout=subprocess.DEVNULL, env=environment)
+    try:
+        dump = None
+        began = time.monotonic()
+        while dump is None and time.monotonic() - began < READY_WITHIN_SECONDS:
+            dump = _get(admin, "/config_dump")
+            time.sleep(0.05)
+    finally:
+        machine.stop(process)
+    if dump is None:
+        raise BenchError("Envoy does not dump its configuration")
+    configs = json.loads(dump)["configs"]
+    bootstrap = next(config["bootstrap"] for config in configs if "bootstrap" in config)
+    # What Envoy says of itself is no configuration.
+    bootstrap.pop("node", None)
+    _remove_filter(bootstrap)
+    stripped = path.with_name(f"{path.stem}-stripped.yaml")
+    stripped.write_text(json.dumps(bootstrap, indent=1))
+    return stripped
+
+
+def _remove_filter(part: object) -> None:
+    """Removes HTTP filters of type wasm, wherever they are."""
+    for value in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+        if isinstance(value, list):
+            value[:] = [one for one in value if not _is_filter(one)]
+        if isinstance(value, dict):
+            # Routes that switch it off.
+            for name in [name for name in value if name == "envoy.filters.http.wasm"]:
+                del value[name]
+        _remove_filter(value)
+
+
+def _is_filter(part: object) -> bool:
+    typed = part.get("typed_config", {}) if isinstance(part, dict) else {}
+    return str(typed.get("@type", "")).endswith("filters.http.wasm.v3.Wasm")
+
+
+def _get(port: int, path: str) -> bytes | None:
+    """A page of an admin interface, `None` if it does not answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read()
+    except OSError:
+        return None
+    finally:
+        connection.close()
 
 
 def _policy_config(variant: Variant, port: int, admin: int, upstream: int) -> str:
@@ -197,14 +254,7 @@ class Envoy:
         raise BenchError(f"{self.variant.name} is not ready:\n{self.log.read_text()[-2000:]}")
 
     def _is_live(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.admin, timeout=1)
-        try:
-            connection.request("GET", "/ready")
-            return connection.getresponse().read().startswith(b"LIVE")
-        except OSError:
-            return False
-        finally:
-            connection.close()
+        return (_get(self.admin, "/ready") or b"").startswith(b"LIVE")
 
     @property
     def pid(self) -> int:

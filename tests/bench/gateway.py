@@ -113,8 +113,7 @@ def wrk(port: int, bytes_: int, seconds: float) -> float | None:
         return None
     folder = machine.WORK / f"bodies-{bytes_}"
     folder.mkdir(parents=True, exist_ok=True)
-    if not any(folder.iterdir()):
-        subprocess.run([KT_LOAD, "bodies", "--bytes", str(bytes_), "--out", folder], check=True)
+    subprocess.run([KT_LOAD, "bodies", "--bytes", str(bytes_), "--out", folder], check=True)
     script = machine.WORK / "rotate.lua"
     script.write_text(
         'local requests, turn = {}, 0\n'

@@ -32,12 +32,12 @@ fn served(bytes: usize, content: Content) -> (Rc<Gateway>, Vec<u8>) {
 }
 
 #[library_benchmark]
-#[bench::clean_1_kb(args = (1024, Content::Clean), setup = served, config = limit(u64::MAX))]
-#[bench::personal_1_kb(args = (1024, Content::Personal), setup = served, config = limit(u64::MAX))]
-#[bench::clean_8_kb(args = (8192, Content::Clean), setup = served, config = limit(u64::MAX))]
-#[bench::personal_8_kb(args = (8192, Content::Personal), setup = served, config = limit(u64::MAX))]
-#[bench::clean_64_kb(args = (65_536, Content::Clean), setup = served, config = limit(u64::MAX))]
-#[bench::personal_64_kb(args = (65_536, Content::Personal), setup = served, config = limit(u64::MAX))]
+#[bench::clean_1_kb(args = (1024, Content::Clean), setup = served, config = limit(94_000))]
+#[bench::personal_1_kb(args = (1024, Content::Personal), setup = served, config = limit(110_000))]
+#[bench::clean_8_kb(args = (8192, Content::Clean), setup = served, config = limit(560_000))]
+#[bench::personal_8_kb(args = (8192, Content::Personal), setup = served, config = limit(600_000))]
+#[bench::clean_64_kb(args = (65_536, Content::Clean), setup = served, config = limit(4_200_000))]
+#[bench::personal_64_kb(args = (65_536, Content::Personal), setup = served, config = limit(4_600_000))]
 fn request_path((gateway, body): (Rc<Gateway>, Vec<u8>)) -> Dispatch {
     request(&gateway, black_box(&body)).unwrap()
 }
@@ -56,7 +56,7 @@ fn streaming() -> (Streaming, Vec<Vec<u8>>) {
 
 // The limit is for a hundred events.
 #[library_benchmark]
-#[bench::hundred_events(setup = streaming, config = limit(u64::MAX))]
+#[bench::hundred_events(setup = streaming, config = limit(2_800_000))]
 fn stream((mut streaming, events): (Streaming, Vec<Vec<u8>>)) -> Streaming {
     for event in &events {
         black_box(streaming.event(black_box(event)).unwrap());

@@ -141,16 +141,16 @@ impl Prose {
             }
             out.push_str(&piece);
         }
-        // A word of any length fills what no sentence fits into.
+        // Words fill what no sentence fits into, and dots what no word fits into.
         while out.len() < end {
             let left = end - out.len();
-            match left {
-                1 => out.push('.'),
-                _ => {
-                    let word = language::filler(rng);
+            match language::filler(rng) {
+                word if word.len() < left => {
                     out.push(' ');
-                    out.extend(word.chars().take(left - 1));
+                    out.push_str(word);
                 }
+                _ if left < 8 => out.extend(std::iter::repeat_n('.', left)),
+                _ => {}
             }
         }
     }
