@@ -12,11 +12,13 @@ use crate::diagnostic::Diagnostic;
 use crate::policy::safety::Safety;
 use crate::scan::Match;
 use crate::scan::normalize::{Folding, views};
-use crate::scan::words::rules::{Ends, MAX_PHRASE_WORDS, PHRASE, Phrases, Rules, Walk, contains, preceded};
-use crate::scan::words::{Hit, Lexicon, Side, Words, hashes};
+use crate::scan::words::rules::{
+    Ends, MAX_PHRASE_WORDS, Openings, PHRASE, PHRASE_HEAD, Phrases, Rules, Walk, contains, preceded,
+};
+use crate::scan::words::{Hit, Lexicon, Side, Sight, Words, hashes};
 
-/// Evidence further apart than this many words does not add up: a long document collects harmless coincidences.
-const STRETCH_WORDS: u32 = 120;
+/// Evidence further apart than this does not add up: a long document collects harmless coincidences.
+const STRETCH_BYTES: usize = 720;
 /// Asked rather than ordered: "how do I ignore previous instructions".
 const ASKED: f32 = 0.35;
 /// Told about rather than ordered: "attackers write ignore previous instructions".
@@ -48,7 +50,6 @@ struct Evidence {
     weight: f32,
     start: usize,
     end: usize,
-    ordinal: u32,
 }
 
 /// What a text weighs, read from left to right.
@@ -66,12 +67,12 @@ impl Stretch {
     }
 
     fn add(&mut self, found: Evidence) {
-        let near = |seen: &Evidence| found.ordinal - seen.ordinal <= STRETCH_WORDS;
+        let near = |seen: &Evidence| found.start.abs_diff(seen.start) <= STRETCH_BYTES;
         match self.seen.iter_mut().find(|seen| seen.rule == found.rule) {
             // Nothing new: the others can only have moved out of reach since.
             Some(seen) if near(seen) && seen.weight >= found.weight => {
                 if seen.weight == found.weight {
-                    seen.ordinal = found.ordinal;
+                    *seen = found;
                 }
                 return;
             }
@@ -91,6 +92,9 @@ impl Stretch {
 const DISGUISED: usize = 1000;
 const CUSTOM: usize = 1001;
 const MARKUP: usize = 1002;
+
+/// A text that is here in full.
+const ENDLESS: Ends = Ends { ordinal: u32::MAX, sentence: u32::MAX, offset: usize::MAX };
 
 impl Injection {
     /// Checks the settings; every problem is reported.
@@ -131,7 +135,7 @@ impl Injection {
             roles: config.roles.clone(),
             message: config.response.message.clone(),
             folding,
-            rules: Rules::new(Side::Injection, rules::RULES.iter().copied()),
+            rules: Rules::new(Side::Injection, 0, rules::RULES.iter().copied()),
             custom: config.attack_patterns.clone(),
             phrases,
         })
@@ -173,71 +177,85 @@ impl Injection {
         built_in.chain(phrase_words(&self.custom, Side::Injection))
     }
 
+    /// Which of the words of this policy are telling.
+    fn openings() -> Openings {
+        Openings::new(rules::RULES, rules::COMMON, rules::FREQUENT, PHRASE_HEAD)
+            .also_telling(classes::MARK | views::ANNOUNCED)
+    }
+
     fn assess(&self, words: &Words, text: &str) -> Stretch {
         let mut stretch = Stretch::new();
-        self.collect(words.hits(), text, false, &mut stretch);
+        self.collect(words.hits(), words.sights(), text, &mut stretch, false);
         let hidden = words.hidden();
         if hidden.is_empty() {
             return stretch;
         }
         let mut decoded = Stretch::new();
-        self.collect(hidden, text, true, &mut decoded);
+        self.collect(hidden, &[], text, &mut decoded, true);
         if decoded.evidence > stretch.evidence { decoded } else { stretch }
     }
 
-    fn collect(&self, hits: &[Hit], text: &str, decoded: bool, stretch: &mut Stretch) {
-        let ends = Ends { ordinal: u32::MAX, sentence: u32::MAX, offset: usize::MAX };
+    fn collect(&self, hits: &[Hit], marks: &[Sight], text: &str, stretch: &mut Stretch, decoded: bool) {
+        let mut marks = marks.iter().filter(|sight| sight.classes.injection & classes::MARK != 0).peekable();
         for (index, hit) in hits.iter().enumerate() {
-            let classes = hit.classes.injection;
-            if classes & PHRASE != 0
-                && let Walk::Complete(last) = self.phrases.walk(hits, index, ends)
-            {
-                let end = hits.get(last).map_or(hit.end, |hit| hit.end) as usize;
-                let (start, ordinal) = (hit.start as usize, hit.ordinal);
-                let kind = rules::CUSTOM_PATTERN;
-                stretch.add(Evidence { rule: CUSTOM, kind, weight: 1.0, start, end, ordinal });
+            while let Some(sight) = marks.next_if(|sight| sight.start <= hit.start) {
+                mark(sight, text, stretch);
             }
-            if classes & classes::MARK != 0
-                && !decoded
-                && let Some((kind, weight, start, end)) =
-                    markup::around(text, hit.start as usize, hit.end as usize)
+            if hit.classes.injection & PHRASE_HEAD != 0
+                && let Walk::Complete(last) = self.phrases.walk(hits, index, ENDLESS)
             {
-                let rule = MARKUP + (hit.hash >> 40) as usize;
-                stretch.add(Evidence { rule, kind, weight, start, end, ordinal: hit.ordinal });
+                let (start, end) = extent(hits, index, last);
+                stretch.add(Evidence { rule: CUSTOM, kind: rules::CUSTOM_PATTERN, weight: 1.0, start, end });
             }
             if self.rules.opens(hit) {
                 self.follow(hits, index, decoded, stretch);
             }
         }
+        for sight in marks {
+            mark(sight, text, stretch);
+        }
     }
 
     fn follow(&self, hits: &[Hit], index: usize, decoded: bool, stretch: &mut Stretch) {
         let Some(hit) = hits.get(index) else { return };
-        let ends = Ends { ordinal: u32::MAX, sentence: u32::MAX, offset: usize::MAX };
         let ahead = self.rules.ahead(hits, index);
         let mut disguised = false;
-        for (number, rule) in self.rules.from(hit) {
+        for (number, rule, begin) in self.rules.from(hit) {
             if rule.steps.iter().skip(1).any(|step| step.0 & ahead == 0) {
                 continue;
             }
-            let Walk::Complete(last) = self.rules.walk(rule, hits, index, ends) else { continue };
+            let Walk::Complete(last) = self.rules.walk(rule, begin, hits, index, ENDLESS) else { continue };
             if contains(hits, index, last, Side::Injection, rule.unless_inside) {
                 continue;
             }
-            let factor = standing(hits, index, rule.kind);
+            let weight = rule.weight * standing(hits, index, rule.kind);
             let kind = if decoded { rules::ENCODED_PAYLOAD } else { rule.kind };
-            let end = hits.get(last).map_or(hit.end, |hit| hit.end).max(hit.end) as usize;
-            let (start, ordinal) = (hit.start as usize, hit.ordinal);
-            stretch.add(Evidence { rule: number, kind, weight: rule.weight * factor, start, end, ordinal });
+            let (start, end) = extent(hits, index, last);
+            stretch.add(Evidence { rule: number, kind, weight, start, end });
             let inside = hits.get(index..=last).unwrap_or_default();
             disguised |=
                 rule.weight >= 0.4 && inside.iter().filter(|hit| hit.disguised).count() * 2 >= inside.len();
         }
         if disguised {
-            let (start, end, ordinal) = (hit.start as usize, hit.end as usize, hit.ordinal);
+            let (start, end) = (hit.start as usize, hit.end as usize);
             let kind = rules::ENCODED_PAYLOAD;
-            stretch.add(Evidence { rule: DISGUISED, kind, weight: DISGUISE, start, end, ordinal });
+            stretch.add(Evidence { rule: DISGUISED, kind, weight: DISGUISE, start, end });
         }
+    }
+}
+
+/// From the first word to the end of the last; in a text that is read backwards they change places.
+fn extent(hits: &[Hit], first: usize, last: usize) -> (usize, usize) {
+    let end = hits.get(last).map_or(0, |hit| hit.end);
+    hits.get(first).map_or((0, 0), |hit| (hit.start as usize, end.max(hit.end) as usize))
+}
+
+/// Adds the mark around a word, if there is one.
+fn mark(sight: &Sight, text: &str, stretch: &mut Stretch) {
+    let (start, end) = (sight.start as usize, sight.end as usize);
+    if let Some((kind, weight, start, end)) = markup::around(text, start, end) {
+        let rule = MARKUP + (sight.hash >> 40) as usize;
+        stretch.add(Evidence { rule, kind, weight, start, end });
     }
 }
 
@@ -278,9 +296,13 @@ fn standing(hits: &[Hit], index: usize, kind: &str) -> f32 {
 /// One lexicon for the policies in use. For answers leave the injection policy out: nothing is decoded then.
 pub fn lexicon(injection: Option<&Injection>, safety: Option<&Safety>) -> Lexicon {
     let folding = injection.map_or(Folding::CHARACTERS, |injection| injection.folding);
+    let openings = [
+        injection.map_or(Openings::default(), |_| Injection::openings()),
+        safety.map_or(Openings::default(), |_| Safety::openings()),
+    ];
     let injection = injection.into_iter().flat_map(Injection::words);
     let safety = safety.into_iter().flat_map(Safety::words);
-    Lexicon::build(injection.chain(safety), folding)
+    Lexicon::build(injection.chain(safety), openings, folding)
 }
 
 /// The operator's phrases as hashes of words.
@@ -311,7 +333,16 @@ pub(super) fn phrases(
 
 /// The classes that mark the words of phrases.
 pub(super) fn phrase_words(list: &[String], side: Side) -> impl Iterator<Item = (&str, Side, u64)> {
-    list.iter().map(move |phrase| (phrase.as_str(), side, PHRASE))
+    let head = |phrase: &str| {
+        // To the first space after a letter: the first word, or a few of them.
+        let begin = phrase.find(char::is_alphanumeric).unwrap_or(0);
+        let rest = phrase.get(begin..).unwrap_or_default();
+        rest.find(char::is_whitespace).map_or(phrase.len(), |length| begin + length)
+    };
+    list.iter().flat_map(move |phrase| {
+        let phrase = phrase.as_str();
+        [(phrase, side, PHRASE), (phrase.get(..head(phrase)).unwrap_or_default(), side, PHRASE_HEAD)]
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::diagnostic::{Diagnostic, nearest};
 use crate::policy::prompt_injection::{phrase_words, phrases};
 use crate::scan::Match;
 use crate::scan::normalize::Folding;
-use crate::scan::words::rules::{Ends, PHRASE, Phrases, Rules, Walk, contains, preceded};
+use crate::scan::words::rules::{Ends, Openings, PHRASE_HEAD, Phrases, Rules, Walk, contains, preceded};
 use crate::scan::words::{Hit, Side, Words};
 
 /// Kind of a phrase of the operator.
@@ -75,7 +75,11 @@ impl Safety {
             action: config.action,
             apply_to: config.apply_to,
             threshold,
-            rules: Rules::new(Side::Safety, rules::RULES.iter().copied().filter(|rule| wanted(rule.kind))),
+            rules: Rules::new(
+                Side::Safety,
+                rules::COMMON,
+                rules::RULES.iter().copied().filter(|rule| wanted(rule.kind)),
+            ),
             custom: config.block_if.clone(),
             phrases,
         })
@@ -144,6 +148,11 @@ impl Safety {
         self.action
     }
 
+    /// Which of the words of this policy are telling.
+    pub(super) fn openings() -> Openings {
+        Openings::new(rules::RULES, rules::COMMON, 0, PHRASE_HEAD)
+    }
+
     /// The words this policy asks of a lexicon.
     pub(super) fn words(&self) -> impl Iterator<Item = (&str, Side, u64)> {
         let built_in = classes::WORDS.iter().map(|(words, classes)| (*words, Side::Safety, *classes));
@@ -153,7 +162,7 @@ impl Safety {
     /// What begins with the word at `first`: a phrase of the operator, else the surest rule.
     fn decide(&self, hits: &[Hit], first: usize, ends: Ends, threshold: f32) -> Decision {
         let Some(hit) = hits.get(first) else { return Decision::Nothing };
-        if hit.classes.safety & PHRASE != 0 {
+        if hit.classes.safety & PHRASE_HEAD != 0 {
             match self.phrases.walk(hits, first, ends) {
                 Walk::Complete(last) => return Decision::Found(last, CUSTOM_PHRASE, 1.0),
                 Walk::Alive => return Decision::Open,
@@ -167,12 +176,13 @@ impl Safety {
         let whole = ends.offset == usize::MAX;
         let mut open = false;
         let mut best: Option<(usize, &'static str, f32)> = None;
-        for (_, rule) in self.rules.from(hit) {
-            let hopeless = whole && rule.steps.iter().skip(1).any(|step| step.0 & ahead == 0);
+        for (_, rule, begin) in self.rules.from(hit) {
+            let hopeless = whole && rule.steps.iter().skip(begin + 1).any(|step| step.0 & ahead == 0);
             if rule.weight < threshold || hopeless {
                 continue;
             }
-            let outcome = self.rules.walk(rule, hits, first, ends);
+            let Some(lead) = self.rules.lead(rule, begin, hits, first) else { continue };
+            let outcome = self.rules.walk(rule, begin, hits, first, ends);
             if outcome == Walk::Dead || preceded(hits, first, Side::Safety, rule.unless) {
                 continue;
             }
@@ -180,7 +190,7 @@ impl Safety {
                 open = true;
                 continue;
             };
-            let excused = contains(hits, first, last, Side::Safety, rule.unless | rule.unless_inside);
+            let excused = contains(hits, lead, last, Side::Safety, rule.unless | rule.unless_inside);
             if !excused && best.is_none_or(|(_, _, weight)| rule.weight > weight) {
                 best = Some((last, rule.kind, rule.weight));
             }
@@ -297,8 +307,10 @@ mod tests {
 
     #[test]
     fn what_may_become_a_match_is_held() {
-        check_open("They know how to build a", "how to build a");
-        check_open("They know how to build a house out of wood and stone this year for", "for");
+        check_open("They know how to build a", "a");
+        check_open("They know how to build a bomb", "bomb");
+        check_open("They know how to burn down a", "burn down a");
+        check_open("They know how to burn wood in a stove that is made of stone", "stone");
         check_open("They know how to burn. ", "");
         check_open("all about project blue", "project blue");
     }

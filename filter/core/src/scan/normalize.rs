@@ -90,6 +90,107 @@ const LOOKALIKES: &[(char, &str)] = &[
     ('z', "ΖᴢᏃ"),
 ];
 
+/// What a character folds to, made for copying: up to four bytes of UTF-8, their number, and what it does to a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Glyph(u64);
+
+impl Glyph {
+    const DISGUISED: u64 = 1 << 40;
+    const CONTINUES: u64 = 1 << 41;
+    const ALONE: u64 = 1 << 42;
+    const BREAK: Glyph = Glyph(0);
+
+    fn new(folded: Folded) -> Glyph {
+        let of = |letter: char, flags| {
+            let mut utf8 = [0; 4];
+            let length = letter.encode_utf8(&mut utf8).len() as u64;
+            Glyph(u64::from(u32::from_le_bytes(utf8)) | length << 32 | flags)
+        };
+        match folded {
+            Folded::Letter(letter, false) => of(letter, Glyph::CONTINUES),
+            Folded::Letter(letter, true) => of(letter, Glyph::CONTINUES | Glyph::DISGUISED),
+            Folded::Pair(a, b) => Glyph(u64::from(a) | u64::from(b) << 8 | 2 << 32 | Glyph::CONTINUES),
+            Folded::Invisible => Glyph(Glyph::CONTINUES | Glyph::DISGUISED),
+            Folded::Ideograph(letter) => of(letter, Glyph::ALONE),
+            Folded::Break => Glyph::BREAK,
+        }
+    }
+
+    /// The folded letters, with zeros after them.
+    #[inline]
+    pub(crate) fn bytes(self) -> [u8; 4] {
+        (self.0 as u32).to_le_bytes()
+    }
+
+    /// How many of the bytes count.
+    #[inline]
+    pub(crate) fn length(self) -> usize {
+        (self.0 >> 32 & 7) as usize
+    }
+
+    /// It only looked like another character.
+    #[inline]
+    pub(crate) fn is_disguised(self) -> bool {
+        self.0 & Glyph::DISGUISED != 0
+    }
+
+    /// A word goes on with it.
+    #[inline]
+    pub(crate) fn continues(self) -> bool {
+        self.0 & Glyph::CONTINUES != 0
+    }
+
+    /// It is a word of its own.
+    #[inline]
+    pub(crate) fn stands_alone(self) -> bool {
+        self.0 & Glyph::ALONE != 0
+    }
+}
+
+/// Folding by table for the scripts in which whole texts are written.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    folding: Folding,
+    glyphs: Vec<Glyph>,
+}
+
+/// European, Semitic, Indic and Thai script.
+const TABLED: u32 = 0xe80;
+
+impl Folder {
+    pub(crate) fn new(folding: Folding) -> Folder {
+        let glyph =
+            |code| char::from_u32(code).map_or(Glyph::BREAK, |letter| Glyph::new(fold(letter, folding)));
+        Folder { folding, glyphs: (0..TABLED).map(glyph).collect() }
+    }
+
+    pub(crate) fn folding(&self) -> Folding {
+        self.folding
+    }
+
+    #[inline]
+    pub(crate) fn glyph(&self, character: char) -> Glyph {
+        let code = character as u32;
+        if let Some(glyph) = self.glyphs.get(code as usize) {
+            return *glyph;
+        }
+        let bytes = |flags| {
+            let (lead, middle, last) = (0xe0 | code >> 12, 0x80 | code >> 6 & 0x3f, 0x80 | code & 0x3f);
+            Glyph(u64::from(lead | middle << 8 | last << 16) | 3 << 32 | flags)
+        };
+        match code {
+            0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff => bytes(Glyph::ALONE),
+            0xac00..=0xd7a3 => bytes(Glyph::CONTINUES),
+            _ => Folder::rare(character, self.folding),
+        }
+    }
+
+    #[inline(never)]
+    fn rare(character: char, folding: Folding) -> Glyph {
+        Glyph::new(fold(character, folding))
+    }
+}
+
 /// The words of a text are runs of what this calls letters.
 pub fn fold(character: char, folding: Folding) -> Folded {
     let code = character as u32;
@@ -285,6 +386,14 @@ mod tests {
     use super::*;
 
     const ALL: Folding = Folding { unicode: true, homoglyphs: true, passages: true };
+
+    #[test]
+    fn the_table_says_what_folding_says() {
+        let folder = Folder::new(ALL);
+        for character in ('\0'..='\u{ffff}').chain('\u{1d3ff}'..='\u{1d800}') {
+            assert_eq!(folder.glyph(character), Glyph::new(fold(character, ALL)), "{character:?}");
+        }
+    }
 
     #[track_caller]
     fn check(input: &str, folding: Folding, expected: &str) {

@@ -242,11 +242,121 @@ mod x86 {
     }
 }
 
+/// Tells the bytes of words from the others, 64 at a time.
+pub(super) struct Letters(letters::Constants);
+
+impl Letters {
+    /// Makes the constants once, before the loop.
+    #[inline(always)]
+    pub(super) fn new() -> Letters {
+        Letters(letters::constants())
+    }
+
+    /// A bit for each byte that is an ASCII letter, a digit or no ASCII, and a bit for each that is one of the latter two.
+    #[inline(always)]
+    pub(super) fn of(&self, block: &[u8; 64]) -> (u64, u64) {
+        letters::classify(&self.0, block)
+    }
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod letters {
+    use core::arch::wasm32::*;
+    use core::hint::black_box;
+
+    /// The case bit, `a`, `0`, and how many letters and digits there are.
+    pub(super) type Constants = [v128; 5];
+
+    #[inline(always)]
+    pub(super) fn constants() -> Constants {
+        // Hidden for the reason given above.
+        black_box([0x20, b'a', b'0', 26, 10]).map(|byte| u8x16_splat(byte))
+    }
+
+    #[inline(always)]
+    pub(super) fn classify([case, a, zero, letters, digits]: &Constants, block: &[u8; 64]) -> (u64, u64) {
+        let (mut words, mut odd) = (0, 0);
+        for (index, bytes) in block.as_chunks::<16>().0.iter().enumerate() {
+            // SAFETY: sixteen bytes behind a reference, any alignment.
+            let bytes = unsafe { v128_load(bytes.as_ptr().cast()) };
+            let letter = u8x16_lt(u8x16_sub(v128_or(bytes, *case), *a), *letters);
+            let digit = u8x16_lt(u8x16_sub(bytes, *zero), *digits);
+            // The sign bit of a byte that is no ASCII counts as it is.
+            let other = v128_or(digit, bytes);
+            odd |= u64::from(u8x16_bitmask(other)) << (16 * index);
+            words |= u64::from(u8x16_bitmask(v128_or(letter, other))) << (16 * index);
+        }
+        (words, odd)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod letters {
+    use core::arch::x86_64::*;
+
+    /// The compiler makes them well enough here.
+    pub(super) type Constants = [u8; 0];
+
+    #[inline(always)]
+    pub(super) fn constants() -> Constants {
+        []
+    }
+
+    #[inline(always)]
+    pub(super) fn classify([]: &Constants, block: &[u8; 64]) -> (u64, u64) {
+        let (mut words, mut odd) = (0, 0);
+        for (index, bytes) in block.as_chunks::<16>().0.iter().enumerate() {
+            // SAFETY: sixteen bytes behind a reference, any alignment; every x86-64 knows SSE2.
+            let (word, other) = unsafe {
+                let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
+                let splat = |byte: u8| _mm_set1_epi8(byte.cast_signed());
+                // Unsigned `x <= limit` is `min(x, limit) == x`.
+                let within = |x, limit| _mm_cmpeq_epi8(_mm_min_epu8(x, splat(limit)), x);
+                let letter = within(_mm_sub_epi8(_mm_or_si128(bytes, splat(0x20)), splat(b'a')), 25);
+                let other = _mm_or_si128(within(_mm_sub_epi8(bytes, splat(b'0')), 9), bytes);
+                (_mm_movemask_epi8(_mm_or_si128(letter, other)), _mm_movemask_epi8(other))
+            };
+            words |= (word as u64) << (16 * index);
+            odd |= (other as u64) << (16 * index);
+        }
+        (words, odd)
+    }
+}
+
+#[cfg(not(any(all(target_arch = "wasm32", target_feature = "simd128"), target_arch = "x86_64")))]
+mod letters {
+    pub(super) type Constants = [u8; 0];
+
+    pub(super) fn constants() -> Constants {
+        []
+    }
+
+    pub(super) fn classify([]: &Constants, block: &[u8; 64]) -> (u64, u64) {
+        block.iter().rev().fold((0, 0), |(words, odd), byte| {
+            let other = byte.is_ascii_digit() | !byte.is_ascii();
+            (words << 1 | u64::from(other | byte.is_ascii_alphabetic()), odd << 1 | u64::from(other))
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::scan::identifiers::anchor::TABLES;
     use proptest::prelude::*;
+
+    #[test]
+    fn every_byte_is_told_from_the_others() {
+        for first in 0..=255_u8 {
+            let block: [u8; 64] = core::array::from_fn(|at| first.wrapping_add(at as u8));
+            let (words, odd) = Letters::new().of(&block);
+            for (at, byte) in block.iter().enumerate() {
+                let other = byte.is_ascii_digit() || !byte.is_ascii();
+                assert_eq!(words >> at & 1 != 0, other || byte.is_ascii_alphabetic());
+                assert_eq!(odd >> at & 1 != 0, other);
+            }
+        }
+    }
 
     proptest! {
         #[test]

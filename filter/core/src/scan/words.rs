@@ -1,11 +1,18 @@
 //! Cuts a text into words and keeps those a lexicon knows.
 //!
-//! One pass, one hash a word, no regular expression; rules ride on the outcome. Gives no meaning to a class. Invariants: a
-//! word's offsets are those of the original text, also where a disguise was undone; scanning the rest of a text from one of
-//! its word boundaries finds the same words there as scanning all of it.
+//! One pass looks for telling words only: one hash a word, no regular expression. What stands around those that could begin
+//! something is then read in full; rules ride on the outcome. Gives no meaning to a class. Invariants: a word's offsets are
+//! those of the original text, also where a disguise was undone; around a word that could begin something, scanning the rest
+//! of a text from one of its word boundaries finds the same words as scanning all of it.
 
+mod blocks;
+mod hash;
 mod lexicon;
+mod odd;
+mod read;
 pub mod rules;
+mod sentence;
+mod survey;
 
 /// Names word classes: a bit each, and the words that carry it.
 macro_rules! classes {
@@ -21,23 +28,25 @@ pub(crate) use classes;
 
 pub use lexicon::{Classes, Lexicon, Side, hashes};
 
-use crate::scan::normalize::{self, Folded, Folding, views};
-use rules::Ends;
+use crate::scan::normalize::{Folder, views};
+use hash::hash;
+use lexicon::Opening;
+use read::Reader;
+use rules::{Ends, MAX_HELD_BYTES};
+use survey::Survey;
 
-/// A longer run of letters is cut: it is no word, and a stream must not wait for its end.
-const MAX_WORD_BYTES: usize = 128;
-/// A folded word that is longer is in no lexicon.
-const MAX_FOLDED_BYTES: usize = 40;
 /// How far before `from` words are read as context. The caller of a stream keeps as much.
 const CONTEXT_BYTES: usize = 64;
-/// So many single letters in a row are a word that was spaced out.
-const SPACED_LETTERS: u32 = 4;
-/// Five letters with what may stand between them fit into this.
-const SPACED_REACH: usize = 40;
-/// Long runs that are looked at in one text; beyond it is a dump of data.
-const MAX_ENCODED_RUNS: usize = 64;
-/// A shorter run of letters and digits hides no sentence worth decoding.
-const ENCODED_RUN_BYTES: usize = 20;
+/// What is read before a word that could begin something: its context, and common words that a rule wants before it.
+const BEFORE_BYTES: usize = 160;
+/// What is read after it: the reach of a rule and the sign that its last word ends there.
+const AFTER_BYTES: usize = MAX_HELD_BYTES + 8;
+/// What is read around a word that takes common words to mean something.
+const LONE_BYTES: usize = 96;
+/// So many such words are looked at in one text; they are weak signs, and common in some texts.
+const MAX_LONE: usize = 8;
+/// Numbers that keep stretches apart.
+const APART: u32 = 1000;
 
 /// A word of the lexicon, found in a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +55,7 @@ pub struct Hit {
     pub start: u32,
     /// First byte after the word.
     pub end: u32,
-    /// Its number among all words, known or not.
+    /// Its number among all words that were read, known or not. Stretches of text that were not read leave a gap.
     pub ordinal: u32,
     /// Number of its sentence.
     pub sentence: u32,
@@ -58,66 +67,58 @@ pub struct Hit {
     pub disguised: bool,
 }
 
-/// The known words of one text; a buffer to be used again.
-#[derive(Debug, Clone)]
-pub struct Words {
-    pub(crate) hits: Vec<Hit>,
-    hidden: Vec<Hit>,
-    /// What the next word will be.
-    next: Ends,
-    /// Start of a word that reaches the end of the text and may go on; else the end of the text.
-    open: usize,
-    /// End of the last word.
-    last_end: usize,
-    /// Where the first letters stand that were set apart.
-    spaced_at: Option<usize>,
-    /// Where long runs begin that may be an encoding.
-    encoded: Vec<usize>,
-    /// Keeps every word, known or not.
-    keep_all: bool,
+/// A telling word, wherever it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sight {
+    /// First byte in the text.
+    pub start: u32,
+    /// First byte after the word.
+    pub end: u32,
+    /// Hash of the folded spelling.
+    pub hash: u64,
+    /// What the lexicon says.
+    pub classes: Classes,
 }
 
-impl Default for Words {
-    fn default() -> Words {
-        Words::new()
-    }
+/// The known words of one text; a buffer to be used again.
+#[derive(Debug, Clone, Default)]
+pub struct Words {
+    hits: Vec<Hit>,
+    hidden: Vec<Hit>,
+    /// What a survey of the whole text gives.
+    survey: Survey,
+    /// What the next word will be.
+    ends: Ends,
 }
 
 impl Words {
     /// An empty buffer.
     pub fn new() -> Words {
-        Words {
-            hits: Vec::new(),
-            hidden: Vec::new(),
-            next: Ends { ordinal: 0, sentence: 0, offset: 0 },
-            open: 0,
-            last_end: 0,
-            spaced_at: None,
-            encoded: Vec::new(),
-            keep_all: false,
-        }
+        Words::default()
     }
 
     /// Reads `text` from `from`, which must be one of its word boundaries. Known words up to 64 bytes before `from` are kept
     /// as context.
     pub fn scan(&mut self, lexicon: &Lexicon, text: &str, from: usize) {
-        self.reset();
+        self.hits.clear();
+        self.hidden.clear();
         let from = floor_boundary(text, from.min(text.len()));
         let context = floor_boundary(text, from.saturating_sub(CONTEXT_BYTES));
-        self.last_end = context;
-        if context < from {
-            self.segment(Some(lexicon), lexicon.folding(), text, context, from);
-        }
-        self.segment(Some(lexicon), lexicon.folding(), text, from, text.len());
-        self.finish(text);
+        self.survey.run(lexicon, text, context);
+        self.read(lexicon, text, context, from);
         if lexicon.folding().passages {
             self.decode(lexicon, text);
         }
     }
 
-    /// The known words, in order; those before the `from` of the scan are context.
+    /// The known words near those that could begin something, in order; those before the `from` of the scan are context.
     pub fn hits(&self) -> &[Hit] {
         &self.hits
+    }
+
+    /// The telling words of the whole text, in order.
+    pub fn sights(&self) -> &[Sight] {
+        &self.survey.sights
     }
 
     /// Known words of decoded passages, in the order of their views; words of different views are never near.
@@ -127,68 +128,67 @@ impl Words {
 
     /// Start of an unfinished last word, else the end of the text.
     pub fn open(&self) -> usize {
-        self.open
+        self.survey.open
     }
 
-    pub(crate) fn every_word(&mut self, text: &str, folding: Folding) {
-        self.reset();
-        self.keep_all = true;
-        self.segment(None, folding, text, 0, text.len());
-        self.keep_all = false;
+    /// What comes after everything that is known for sure: an unfinished last word is not.
+    pub fn settled(&self) -> (&[Hit], Ends) {
+        let known = self.hits.partition_point(|hit| (hit.start as usize) < self.survey.open);
+        (self.hits.get(..known).unwrap_or_default(), self.ends)
     }
 
-    fn reset(&mut self) {
-        self.hits.clear();
-        self.hidden.clear();
-        self.next = Ends { ordinal: 0, sentence: 0, offset: 0 };
-        self.open = 0;
-        self.last_end = 0;
-        self.spaced_at = None;
-        self.encoded.clear();
-    }
-
-    /// Settles what is known of the word after the end of the text.
-    fn finish(&mut self, text: &str) {
-        let ends = self.open == usize::MAX;
-        if ends {
-            self.open = text.len();
-            if sentence_ends(text.as_bytes().get(self.last_end..).unwrap_or_default()) {
-                self.next.sentence += 1;
-            }
-        } else {
-            // The unfinished word has been numbered already; it is the next one.
-            self.next.ordinal -= 1;
+    /// Reads what stands around the words at or after `from` that could begin something.
+    fn read(&mut self, lexicon: &Lexicon, text: &str, context: usize, from: usize) {
+        let mut reader = Reader::new(Some(lexicon), lexicon.folder(), text, &mut self.hits);
+        let sights = &self.survey.sights;
+        let first = sights.partition_point(|sight| (sight.start as usize) < from);
+        let mut stretch: Option<(usize, usize)> = None;
+        let mut lone = 0;
+        for (index, sight) in sights.iter().enumerate().skip(first) {
+            let (before, after) = match lexicon.opening(sights, index, text.len()) {
+                Opening::None => continue,
+                Opening::Lone if lone == MAX_LONE => continue,
+                Opening::Lone => (LONE_BYTES, LONE_BYTES),
+                Opening::Sure => (BEFORE_BYTES, AFTER_BYTES),
+            };
+            lone += usize::from(before == LONE_BYTES);
+            let start = (sight.start as usize).saturating_sub(before).max(context);
+            let end = (sight.start as usize + after).min(text.len());
+            stretch = match stretch {
+                Some((begin, last)) if start <= last => Some((begin, last.max(end))),
+                Some((begin, last)) => {
+                    reader.read(floor_boundary(text, begin), floor_boundary(text, last));
+                    Some((start, end))
+                }
+                None => Some((start, end)),
+            };
         }
-        self.next.offset = self.open;
-    }
-
-    fn segment(&mut self, lexicon: Option<&Lexicon>, folding: Folding, text: &str, from: usize, to: usize) {
-        let bytes = text.as_bytes().get(..to).unwrap_or_default();
-        let (pending, waiting) = ([Candidate::default(); BLOCK_WORDS], 0);
-        let mut scan = Segment { words: self, lexicon, folding, text, bytes, from, to, pending, waiting };
-        scan.words.open = usize::MAX;
-        scan.runs();
+        if let Some((begin, last)) = stretch {
+            reader.read(floor_boundary(text, begin), floor_boundary(text, last));
+        }
+        self.ends = reader.ends(self.survey.open);
     }
 
     /// Reads what encodings hide, once a cheap sign of one was seen.
     fn decode(&mut self, lexicon: &Lexicon, text: &str) {
-        let announced = self.hits.iter().any(|hit| hit.classes.injection & views::ANNOUNCED != 0);
-        if self.encoded.is_empty() && self.spaced_at.is_none() && !announced {
+        let announced =
+            self.survey.sights.iter().any(|sight| sight.classes.injection & views::ANNOUNCED != 0);
+        let Survey { encoded, spaced, .. } = &self.survey;
+        if encoded.is_empty() && spaced.is_none() && !announced {
             return;
         }
-        let mut inner = Words::new();
-        let signs = views::Signs { encoded: &self.encoded, spaced: self.spaced_at, announced };
+        let mut hits = Vec::new();
+        let signs = views::Signs { encoded, spaced: *spaced, announced };
         for view in views::of(text, signs) {
-            let gap = self.hidden.last().map_or(0, |hit| hit.ordinal + 1000);
+            let gap = self.hidden.last().map_or(0, |hit| hit.ordinal + APART);
             let sentence = self.hidden.last().map_or(0, |hit| hit.sentence + 2);
-            inner.reset();
-            inner.last_end = 0;
+            hits.clear();
             if view.unbroken {
-                inner.segments(lexicon, &view.text);
+                segments(lexicon, &view.text, &mut hits);
             } else {
-                inner.segment(Some(lexicon), lexicon.folding(), &view.text, 0, view.text.len());
+                Reader::new(Some(lexicon), lexicon.folder(), &view.text, &mut hits).read(0, view.text.len());
             }
-            self.hidden.extend(inner.hits.iter().map(|hit| {
+            self.hidden.extend(hits.iter().map(|hit| {
                 let (start, end) = view.original(hit.start as usize, hit.end as usize);
                 Hit {
                     start: start as u32,
@@ -201,450 +201,40 @@ impl Words {
             }));
         }
     }
+}
 
-    /// Known words in letters that were joined without a sign of where one ends: the longest that fits, from the left.
-    fn segments(&mut self, lexicon: &Lexicon, letters: &str) {
-        let mut at = 0;
-        while at < letters.len() {
-            let found = (2..=16).rev().find_map(|length| {
-                let word = letters.as_bytes().get(at..at + length)?;
-                let hash = hash(word);
-                Some((length, hash, lexicon.find(hash)?))
+/// Every word of a text, known or not.
+fn every_word(text: &str, folder: &Folder) -> Vec<Hit> {
+    let mut hits = Vec::new();
+    Reader::new(None, folder, text, &mut hits).read(0, text.len());
+    hits
+}
+
+/// Known words in letters that were joined without a sign of where one ends: the longest that fits, from the left.
+fn segments(lexicon: &Lexicon, letters: &str, hits: &mut Vec<Hit>) {
+    let mut at = 0;
+    let mut ordinal = 0;
+    while at < letters.len() {
+        let found = (2..=16).rev().find_map(|length| {
+            let hash = hash(letters.as_bytes().get(at..at + length)?);
+            Some((length, hash, lexicon.find(hash)?))
+        });
+        let mut next = at + 1;
+        if let Some((length, hash, classes)) = found {
+            next = at + length;
+            hits.push(Hit {
+                start: at as u32,
+                end: next as u32,
+                ordinal,
+                sentence: 0,
+                hash,
+                classes,
+                disguised: true,
             });
-            let length = match found {
-                Some((length, hash, classes)) => {
-                    let (ordinal, sentence) = (self.next.ordinal, 0);
-                    let (start, end) = (at as u32, (at + length) as u32);
-                    self.hits.push(Hit { start, end, ordinal, sentence, hash, classes, disguised: true });
-                    self.next.ordinal += 1;
-                    length
-                }
-                None => 1,
-            };
-            at += length;
+            ordinal += 1;
         }
+        at = next;
     }
-}
-
-/// One stretch of text, read without a break.
-struct Segment<'a> {
-    words: &'a mut Words,
-    lexicon: Option<&'a Lexicon>,
-    folding: Folding,
-    text: &'a str,
-    /// The text up to `to`.
-    bytes: &'a [u8],
-    from: usize,
-    to: usize,
-    /// Words that passed the filter, to be looked up together: a branch for each would be guessed wrong too often.
-    pending: [Candidate; BLOCK_WORDS],
-    waiting: usize,
-}
-
-/// So many words fit into 64 bytes, and one may end there.
-const BLOCK_WORDS: usize = 33;
-
-/// A word that may be known.
-#[derive(Clone, Copy, Default)]
-struct Candidate {
-    start: u32,
-    end: u32,
-    ordinal: u32,
-    sentence: u32,
-    hash: u64,
-}
-
-impl Segment<'_> {
-    /// Finds runs of letters, digits and non-ASCII bytes, 64 bytes at a time.
-    fn runs(&mut self) {
-        let mut at = self.from;
-        let mut begun = None;
-        // No digit and no foreign letter in the part of the begun run that stands in blocks before this one.
-        let mut calm_before = true;
-        while at < self.to {
-            let (mask, odd) = self.block(at);
-            let before = mask << 1 | u64::from(begun.is_some());
-            let (mut starts, mut ends) = (mask & !before, !mask & before);
-            if let Some(begin) = begun
-                && ends != 0
-            {
-                let bit = ends.trailing_zeros();
-                ends &= ends - 1;
-                let calm = calm_before && odd & !(u64::MAX << bit) == 0;
-                self.run(begin, at + bit as usize, calm);
-                begun = None;
-            }
-            if (starts & ends >> 1 & !odd).count_ones() >= SPACED_LETTERS {
-                self.note_spaced(at, starts, ends, odd);
-            }
-            while ends != 0 {
-                let (first, end) = (starts.trailing_zeros(), ends.trailing_zeros());
-                starts &= starts - 1;
-                ends &= ends - 1;
-                let calm = odd == 0 || odd >> first << first & !(u64::MAX << end) == 0;
-                self.run(at + first as usize, at + end as usize, calm);
-            }
-            if starts != 0 {
-                let first = starts.trailing_zeros();
-                begun = Some(at + first as usize);
-                calm_before = odd >> first == 0;
-            } else {
-                calm_before &= odd == 0;
-            }
-            self.settle();
-            at += 64;
-        }
-        if let Some(begin) = begun {
-            self.run(begin, self.to, false);
-            self.settle();
-        }
-    }
-
-    /// Notes where several single letters stand in a row within a block.
-    #[cold]
-    fn note_spaced(&mut self, at: usize, mut starts: u64, mut ends: u64, odd: u64) {
-        let mut row = 0;
-        while ends != 0 {
-            let (first, end) = (starts.trailing_zeros(), ends.trailing_zeros());
-            starts &= starts - 1;
-            ends &= ends - 1;
-            row = if end - first == 1 && odd >> first & 1 == 0 { row + 1 } else { 0 };
-            if row == SPACED_LETTERS && self.words.spaced_at.is_none() {
-                self.words.spaced_at = Some((at + first as usize).saturating_sub(SPACED_REACH));
-            }
-        }
-    }
-
-    /// For each of 64 bytes: is it part of a run, and is it anything but a letter. Bytes beyond the end are part of none.
-    #[inline]
-    fn block(&self, at: usize) -> (u64, u64) {
-        let mut padded = [0; 64];
-        let block: &[u8; 64] = match self.bytes.get(at..at + 64).and_then(|block| block.try_into().ok()) {
-            Some(block) => block,
-            None => {
-                let rest = self.bytes.get(at..).unwrap_or_default();
-                for (to, from) in padded.iter_mut().zip(rest) {
-                    *to = *from;
-                }
-                &padded
-            }
-        };
-        classify(block)
-    }
-
-    /// A run of letters; `calm`: nothing but ASCII letters in it, for sure.
-    #[inline]
-    fn run(&mut self, start: usize, end: usize, calm: bool) {
-        let length = end - start;
-        if calm
-            && start != self.from
-            && end != self.to
-            && let Some(sixteen) = self.bytes.get(start..start + 16)
-            && let (Some(low), Some(high)) = (LOW_BYTES.get(length), HIGH_BYTES.get(length))
-        {
-            return self.word(start, end, sixteen, *low, *high);
-        }
-        self.settle();
-        let bytes = self.bytes.get(start..end).unwrap_or_default();
-        if length <= MAX_FOLDED_BYTES && start != self.from && end != self.to && bytes.is_ascii() {
-            let mut word = Buffer::new();
-            word.extend(bytes);
-            self.number(start, end, length);
-            self.look_up(start, end, &word);
-        } else {
-            self.odd_run(start, end);
-        }
-    }
-
-    /// A word of at most sixteen ASCII letters: the first of `sixteen` bytes, by two masks.
-    #[inline(always)]
-    fn word(&mut self, start: usize, end: usize, sixteen: &[u8], low: u64, high: u64) {
-        self.number(start, end, 0);
-        // No branch on the length: that of the next word cannot be guessed.
-        let (head, tail) = sixteen.split_at(8);
-        let (head, tail) = (eight(head).unwrap_or(0), eight(tail).unwrap_or(0));
-        let hash = mix((head | FOLD) & low, (tail | FOLD) & high);
-        let Some(slot) = self.pending.get_mut(self.waiting) else { return };
-        let (ordinal, sentence) = (self.words.next.ordinal - 1, self.words.next.sentence);
-        *slot = Candidate { start: start as u32, end: end as u32, ordinal, sentence, hash };
-        self.waiting += match self.lexicon {
-            Some(lexicon) => usize::from(lexicon.may_know(hash)),
-            None => usize::from(self.words.keep_all),
-        };
-    }
-
-    /// Looks up what passed the filter.
-    #[inline]
-    fn settle(&mut self) {
-        for candidate in self.pending.iter().take(std::mem::take(&mut self.waiting)) {
-            let Candidate { start, end, ordinal, sentence, hash } = *candidate;
-            let classes = match self.lexicon {
-                Some(lexicon) => lexicon.probe(hash),
-                None => Some(Classes::default()),
-            };
-            if let Some(classes) = classes {
-                let disguised = false;
-                self.words.hits.push(Hit { start, end, ordinal, sentence, hash, classes, disguised });
-            }
-        }
-    }
-
-    /// Counts a word and tells whether a sentence ended before it.
-    #[inline(always)]
-    fn number(&mut self, start: usize, end: usize, length: usize) {
-        let words = &mut *self.words;
-        // Four gaps in five are one space.
-        if start != words.last_end + 1 || self.bytes.get(words.last_end) != Some(&b' ') {
-            let gap = self.bytes.get(words.last_end..start).unwrap_or_default();
-            words.next.sentence += u32::from(sentence_ends(gap));
-        }
-        if length >= ENCODED_RUN_BYTES && words.encoded.len() < MAX_ENCODED_RUNS {
-            words.encoded.push(start);
-        }
-        words.last_end = end;
-        words.next.ordinal += 1;
-    }
-
-    fn keep(&mut self, start: usize, end: usize, hash: u64, classes: Classes, disguised: bool) {
-        let (ordinal, sentence) = (self.words.next.ordinal - 1, self.words.next.sentence);
-        let (start, end) = (start as u32, end as u32);
-        self.words.hits.push(Hit { start, end, ordinal, sentence, hash, classes, disguised });
-    }
-
-    /// A run with digits or other scripts, or at the rim of the text: character by character.
-    #[inline(never)]
-    fn odd_run(&mut self, start: usize, end: usize) {
-        let mut buffer = Buffer::new();
-        // What continues a word that was cut is not a word.
-        let before = self.text.get(..start).and_then(|text| text.chars().next_back());
-        let continues = |character| {
-            matches!(
-                normalize::fold(character, self.folding),
-                Folded::Letter(..) | Folded::Pair(..) | Folded::Invisible
-            )
-        };
-        let mut whole = !before.is_some_and(continues);
-        let mut begin = None;
-        for (offset, character) in self.text.get(start..end).unwrap_or_default().char_indices() {
-            let at = start + offset;
-            let folded = normalize::fold(character, self.folding);
-            if matches!(folded, Folded::Break | Folded::Ideograph(_)) {
-                if let Some(begin) = begin.take() {
-                    self.flush(begin, at, &mut buffer, whole);
-                }
-                whole = true;
-                if let Folded::Ideograph(letter) = folded {
-                    buffer.push(letter);
-                    self.flush(at, at + character.len_utf8(), &mut buffer, true);
-                }
-                continue;
-            }
-            if let Some(first) = begin
-                && at + character.len_utf8() - first > MAX_WORD_BYTES
-            {
-                self.flush(first, at, &mut buffer, false);
-                whole = false;
-                begin = None;
-            }
-            begin.get_or_insert(at);
-            match folded {
-                Folded::Letter(letter, disguised) => {
-                    buffer.disguised |= disguised;
-                    buffer.push(letter);
-                }
-                Folded::Pair(a, b) => {
-                    buffer.push(a);
-                    buffer.push(b);
-                }
-                Folded::Invisible => buffer.disguised = true,
-                Folded::Ideograph(_) | Folded::Break => {}
-            }
-        }
-        if let Some(begin) = begin {
-            self.flush(begin, end, &mut buffer, whole);
-            if end == self.to {
-                self.words.open = begin;
-            }
-        }
-    }
-
-    fn flush(&mut self, start: usize, end: usize, buffer: &mut Buffer, whole: bool) {
-        let word = std::mem::replace(buffer, Buffer::new());
-        let bytes = word.bytes();
-        self.number(start, end, if whole { bytes.len().max(1) } else { end - start });
-        if whole && !word.overflow && !bytes.is_empty() {
-            self.look_up(start, end, &word);
-        }
-    }
-
-    /// Keeps a folded word if it is known, also as leetspeak.
-    fn look_up(&mut self, start: usize, end: usize, word: &Buffer) {
-        let plain = hash(word.bytes());
-        let Some(lexicon) = self.lexicon else {
-            if self.words.keep_all {
-                self.keep(start, end, plain, Classes::default(), word.disguised);
-            }
-            return;
-        };
-        if let Some(classes) = lexicon.find(plain) {
-            self.keep(start, end, plain, classes, word.disguised);
-        } else if word.leet() {
-            for one in [b'i', b'l'] {
-                let mut spelled = word.bytes;
-                spelled.iter_mut().for_each(|byte| *byte = normalize::unleet(*byte, one));
-                let spelled = hash(spelled.get(..word.length).unwrap_or_default());
-                if let Some(classes) = lexicon.find(spelled) {
-                    return self.keep(start, end, spelled, classes, true);
-                }
-            }
-        }
-    }
-}
-
-/// A folded word under construction.
-struct Buffer {
-    bytes: [u8; MAX_FOLDED_BYTES],
-    length: usize,
-    overflow: bool,
-    disguised: bool,
-}
-
-impl Buffer {
-    fn new() -> Buffer {
-        Buffer { bytes: [0; MAX_FOLDED_BYTES], length: 0, overflow: false, disguised: false }
-    }
-
-    fn push(&mut self, letter: char) {
-        let mut utf8 = [0; 4];
-        for byte in letter.encode_utf8(&mut utf8).bytes() {
-            match self.bytes.get_mut(self.length) {
-                Some(slot) => {
-                    *slot = byte;
-                    self.length += 1;
-                }
-                None => self.overflow = true,
-            }
-        }
-    }
-
-    /// Takes a word that needs no folding but that of case, which the hash does.
-    fn extend(&mut self, word: &[u8]) {
-        for (slot, byte) in self.bytes.iter_mut().zip(word) {
-            *slot = *byte;
-        }
-        self.length = word.len().min(MAX_FOLDED_BYTES);
-    }
-
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
-
-    /// Digits among letters. `3d` and `v2` are too short to be a disguise.
-    fn leet(&self) -> bool {
-        let bytes = self.bytes();
-        bytes.len() >= 3 && bytes.iter().any(u8::is_ascii_digit) && bytes.iter().any(u8::is_ascii_alphabetic)
-    }
-}
-
-const HIGH: u64 = 0x8080_8080_8080_8080;
-const FOLD: u64 = 0x2020_2020_2020_2020;
-/// An odd multiplier keeps words of up to eight bytes apart without fail.
-const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// A bit for each byte that is part of a word, and a bit for each that is a digit or of another script.
-#[inline]
-fn classify(block: &[u8; 64]) -> (u64, u64) {
-    let (mut word, mut odd) = ([0u8; 64], [0u8; 64]);
-    // Plain enough for the compiler to take sixteen bytes at a time.
-    for ((byte, word), odd) in block.iter().zip(&mut word).zip(&mut odd) {
-        let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-        let other = (byte.wrapping_sub(b'0') < 10) | (*byte >= 0x80);
-        *word = u8::from(letter | other);
-        *odd = u8::from(other);
-    }
-    (gather(&word), gather(&odd))
-}
-
-/// The lowest bits of 64 bytes, side by side.
-#[inline]
-fn gather(bytes: &[u8; 64]) -> u64 {
-    bytes.as_chunks::<8>().0.iter().rev().fold(0, |mask, eight| {
-        mask << 8 | u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56
-    })
-}
-
-#[inline]
-fn eight(bytes: &[u8]) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.try_into().ok()?))
-}
-
-/// The bytes of a word of this length among its first eight and among the eight after them.
-static LOW_BYTES: [u64; 17] = byte_masks(0);
-static HIGH_BYTES: [u64; 17] = byte_masks(8);
-
-#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which reports what is out of bounds")]
-const fn byte_masks(skip: usize) -> [u64; 17] {
-    let mut masks = [0; 17];
-    let mut length = 0usize;
-    while length < 17 {
-        let here = length.saturating_sub(skip);
-        masks[length] = if here >= 8 { u64::MAX } else { (1 << (8 * here)) - 1 };
-        length += 1;
-    }
-    masks
-}
-
-/// The hash of up to sixteen bytes; the top bits depend on all of them.
-#[inline]
-fn mix(head: u64, tail: u64) -> u64 {
-    (head.wrapping_mul(MULTIPLIER).rotate_left(23) ^ tail).wrapping_mul(MULTIPLIER)
-}
-
-/// Hash of a word, ASCII case aside. Zero, which marks an empty slot, is no hash of a word but by a chance of 2^-64.
-#[inline(never)]
-fn hash(word: &[u8]) -> u64 {
-    let mut eights = word.chunks(8).map(|chunk| {
-        let bytes = chunk.iter().rev().fold(0, |bytes, byte| bytes << 8 | u64::from(*byte));
-        // Only letters have the bit of case; the bytes of other scripts stay as they are.
-        (bytes | (!bytes & HIGH) >> 2) & LOW_BYTES.get(chunk.len()).copied().unwrap_or(0)
-    });
-    let (head, tail) = (eights.next().unwrap_or(0), eights.next().unwrap_or(0));
-    eights.fold(mix(head, tail), mix)
-}
-
-/// Whether what stands between two words ends a sentence. Never turns back to false when more is added.
-fn sentence_ends(gap: &[u8]) -> bool {
-    match gap {
-        [byte] => return matches!(byte, b'!' | b'?'),
-        [b',' | b'\'' | b')', b' '] => return false,
-        [b'.', b' '] => return true,
-        _ => {}
-    }
-    let mut newlines = 0;
-    let mut marks = 0;
-    for (at, byte) in gap.iter().enumerate() {
-        match byte {
-            b'!' | b'?' => return true,
-            // A stop inside `example.com` is the whole gap.
-            b'.' if gap.len() > 1 => return true,
-            b'\n' => newlines += 1,
-            b' ' | b'\t' | b'\r' => {}
-            // The full stops of other scripts are three bytes long.
-            0xe2 | 0xe3 | 0xe0 | 0xef => {
-                let foreign: [&[u8]; 5] =
-                    ["…".as_bytes(), "。".as_bytes(), "।".as_bytes(), "！".as_bytes(), "？".as_bytes()];
-                if foreign.iter().any(|mark| gap.get(at..).is_some_and(|gap| gap.starts_with(mark))) {
-                    return true;
-                }
-                marks += 1;
-            }
-            _ => marks += 1,
-        }
-        if newlines > 1 || (newlines == 1 && marks > 0) {
-            return true;
-        }
-    }
-    false
 }
 
 fn floor_boundary(text: &str, at: usize) -> usize {
@@ -653,13 +243,17 @@ fn floor_boundary(text: &str, at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::odd::{MAX_WORD_BYTES, OddWords};
+    use super::rules::Openings;
     use super::*;
+    use crate::scan::normalize::Folding;
     use proptest::prelude::*;
 
     const FOLDING: Folding = Folding { unicode: true, homoglyphs: true, passages: true };
 
     fn lexicon() -> Lexicon {
-        Lexicon::build([("ignore all rules instructions password", Side::Injection, 1)], FOLDING)
+        let telling = [Openings::new(&[], 0, 0, 1), Openings::default()];
+        Lexicon::build([("ignore all rules instructions password", Side::Injection, 1)], telling, FOLDING)
     }
 
     #[track_caller]
@@ -722,7 +316,10 @@ mod tests {
         let mut words = Words::new();
         words.scan(&lexicon(), "all rules. all\nrules\n\nall\n- rules e.rules", 0);
         let sentences: Vec<u32> = words.hits().iter().map(|hit| hit.sentence).collect();
-        assert_eq!(sentences, [0, 0, 1, 1, 2, 3, 3]);
+        assert_eq!(
+            sentences.iter().map(|sentence| sentence - 2).collect::<Vec<u32>>(),
+            [0, 0, 1, 1, 2, 3, 3]
+        );
     }
 
     #[test]
@@ -749,29 +346,26 @@ mod tests {
 
     /// The plain reading: one character at a time.
     fn slow(text: &str) -> Vec<(u32, u32)> {
-        let mut words = Words::new();
         let lexicon = lexicon();
-        let mut segment = Segment {
-            words: &mut words,
-            lexicon: Some(&lexicon),
-            folding: FOLDING,
-            text,
-            bytes: text.as_bytes(),
-            from: 0,
-            to: text.len(),
-            pending: [Candidate::default(); BLOCK_WORDS],
-            waiting: 0,
-        };
-        let word = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80;
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80;
+        let mut found = Vec::new();
         let mut at = 0;
         while at < text.len() {
-            let length = text.as_bytes()[at..].iter().take_while(|byte| word(**byte)).count();
-            if length > 0 {
-                segment.odd_run(at, at + length);
+            let length = text.as_bytes()[at..].iter().take_while(|byte| is_word(**byte)).count();
+            let mut words = OddWords::new(text, lexicon.folder(), at, at + length);
+            let mut word = OddWords::blank();
+            while words.next(&mut word) {
+                let spellings = [hash(word.letters())].into_iter().chain(survey::unleeted(word.letters()));
+                let known = spellings
+                    .take(if word.is_leet() { 3 } else { 1 })
+                    .any(|hash| lexicon.find(hash).is_some());
+                if word.whole && known {
+                    found.push((word.start as u32, word.end as u32));
+                }
             }
             at += length.max(1);
         }
-        words.hits.iter().map(|hit| (hit.start, hit.end)).collect()
+        found
     }
 
     proptest! {
@@ -779,21 +373,10 @@ mod tests {
         fn the_fast_path_finds_what_the_slow_one_finds(text in text()) {
             let mut words = Words::new();
             words.scan(&lexicon(), &text, 0);
-            let fast: Vec<(u32, u32)> = words.hits().iter().map(|hit| (hit.start, hit.end)).collect();
-            prop_assert_eq!(fast, slow(&text));
-        }
-
-        #[test]
-        fn the_classes_of_bytes_are_those_of_ascii(bytes in proptest::array::uniform32(any::<u8>())) {
-            let mut block = [b' '; 64];
-            block[16..48].copy_from_slice(&bytes);
-            let (word, odd) = classify(&block);
-            prop_assert_eq!(word & 0xffff, 0);
-            let (word, odd) = (word >> 16, odd >> 16);
-            for (index, byte) in bytes.iter().enumerate() {
-                prop_assert_eq!(word >> index & 1 != 0, byte.is_ascii_alphanumeric() || *byte >= 0x80);
-                prop_assert_eq!(odd >> index & 1 != 0, byte.is_ascii_digit() || *byte >= 0x80);
-            }
+            let read: Vec<(u32, u32)> = words.hits().iter().map(|hit| (hit.start, hit.end)).collect();
+            let seen: Vec<(u32, u32)> = words.sights().iter().map(|hit| (hit.start, hit.end)).collect();
+            prop_assert_eq!(&read, &slow(&text));
+            prop_assert_eq!(seen, read);
         }
     }
 }

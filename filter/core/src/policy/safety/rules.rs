@@ -24,6 +24,10 @@ const DRUGS: &str = "drugs";
 const CRIME: &str = "crime";
 const CYBER_ABUSE: &str = "cyber_abuse";
 
+/// Classes of words that stand in every other sentence. A match does not begin with them: they are looked for before it, so
+/// that a stream need not wait after each.
+pub(super) const COMMON: u64 = HOW | MAKE | GET | I | WANT | WRITE | BE | YOU | NOT;
+
 const fn rule(kind: &'static str, weight: f32, steps: &'static [(u64, u32)], unless: u64) -> Rule {
     // A denial before the sentence proper, as in "do you not see that", denies nothing.
     Rule { kind, weight, steps, unless: unless & !NOT, unless_inside: unless & NOT }

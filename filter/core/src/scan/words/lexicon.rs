@@ -3,9 +3,9 @@
 //! Holds hashes, not words; who reads the classes decides what they mean. Invariant: a word of the table is found by the
 //! hash of its folded spelling, whatever disguise [`Folding`] undoes.
 
-use super::Words;
-use crate::scan::normalize::Folding;
-use std::collections::BTreeMap;
+use super::rules::{MAX_HELD_BYTES, Openings};
+use super::{Sight, every_word};
+use crate::scan::normalize::{Folder, Folding};
 
 /// Which policy a class belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,45 +42,73 @@ const FILTER_WORDS: usize = 1024;
 /// Known words.
 #[derive(Debug, Clone)]
 pub struct Lexicon {
+    /// A bit for the hash of each telling word.
     filter: Box<[u64; FILTER_WORDS]>,
     /// Hashes of words by open addressing, zero where none is; a power of two, at most half full.
     slots: Vec<u64>,
     /// For each slot, which of `classes` its word has. Many words share one; apart from the hashes they stay in the cache.
     class_of: Vec<u16>,
     classes: Vec<Classes>,
-    folding: Folding,
+    folder: Folder,
+    /// What could begin with a telling word, by side.
+    openings: [Openings; 2],
+}
+
+/// What a telling word could begin, given the telling words that follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// Nothing.
+    None,
+    /// Something that else takes common words only, yet the word itself is common enough.
+    Lone,
+    /// Something.
+    Sure,
 }
 
 impl Lexicon {
-    /// The table of `words`: white-space separated spellings, the policy that asks, the classes to add.
-    pub fn build<'a>(words: impl IntoIterator<Item = (&'a str, Side, u64)>, folding: Folding) -> Lexicon {
-        let mut known: BTreeMap<u64, Classes> = BTreeMap::new();
+    /// The table of `words`: white-space separated spellings, the policy that asks, the classes to add. `openings` say which
+    /// of them are telling, for injection and for safety.
+    pub fn build<'a>(
+        words: impl IntoIterator<Item = (&'a str, Side, u64)>,
+        openings: [Openings; 2],
+        folding: Folding,
+    ) -> Lexicon {
+        let folder = Folder::new(folding);
+        let mut known: Vec<(u64, Classes)> = Vec::new();
         for (list, side, classes) in words {
-            for hash in hashes(list, folding) {
-                let word = known.entry(hash).or_default();
-                match side {
-                    Side::Injection => word.injection |= classes,
-                    Side::Safety => word.safety |= classes,
-                }
-            }
+            let classes = match side {
+                Side::Injection => Classes { injection: classes, safety: 0 },
+                Side::Safety => Classes { injection: 0, safety: classes },
+            };
+            known.extend(every_word(list, &folder).into_iter().map(|word| (word.hash, classes)));
         }
+        known.sort_unstable_by_key(|word| word.0);
+        known.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            if same {
+                kept.1 = Classes {
+                    injection: kept.1.injection | next.1.injection,
+                    safety: kept.1.safety | next.1.safety,
+                };
+            }
+            same
+        });
         let size = (known.len() * 2).next_power_of_two().max(16);
         let mut lexicon = Lexicon {
             filter: Box::new([0; FILTER_WORDS]),
             slots: vec![0; size],
             class_of: vec![0; size],
             classes: Vec::new(),
-            folding,
+            folder,
+            openings,
         };
-        let mut sets: BTreeMap<Classes, u16> = BTreeMap::new();
         for (hash, classes) in known {
-            // Operators' phrases share one bit, so there are never more sets than the built-in words make.
-            let next = lexicon.classes.len() as u16;
-            let set = *sets.entry(classes).or_insert_with(|| {
+            // Operators' phrases share two bits, so there are never more sets than the built-in words make.
+            let set = lexicon.classes.iter().position(|known| *known == classes).unwrap_or_else(|| {
                 lexicon.classes.push(classes);
-                next
+                lexicon.classes.len() - 1
             });
-            lexicon.add(hash, set);
+            lexicon.add(hash, set as u16, classes);
         }
         lexicon
     }
@@ -88,20 +116,17 @@ impl Lexicon {
     /// Which disguises are undone before a word is looked up.
     #[inline]
     pub fn folding(&self) -> Folding {
-        self.folding
+        self.folder.folding()
     }
 
-    /// Bytes the table takes.
-    pub fn bytes(&self) -> usize {
-        size_of_val(&*self.filter)
-            + size_of_val(self.slots.as_slice())
-            + size_of_val(self.class_of.as_slice())
-            + size_of_val(self.classes.as_slice())
-    }
-
-    /// False for most words that are not known.
     #[inline]
-    pub(super) fn may_know(&self, hash: u64) -> bool {
+    pub(super) fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// False for most words that tell nothing.
+    #[inline(always)]
+    pub(super) fn may_tell(&self, hash: u64) -> bool {
         let bit = (hash >> 48) as usize;
         self.filter.get(bit >> 6).is_some_and(|word| word >> (bit & 63) & 1 != 0)
     }
@@ -109,11 +134,6 @@ impl Lexicon {
     /// The classes of the word with this hash, if it is known.
     #[inline]
     pub fn find(&self, hash: u64) -> Option<Classes> {
-        if self.may_know(hash) { self.probe(hash) } else { None }
-    }
-
-    #[inline]
-    pub(super) fn probe(&self, hash: u64) -> Option<Classes> {
         let mask = self.slots.len() - 1;
         let mut at = (hash >> 32) as usize & mask;
         loop {
@@ -126,10 +146,39 @@ impl Lexicon {
         self.classes.get(usize::from(*self.class_of.get(at)?)).copied()
     }
 
-    fn add(&mut self, hash: u64, set: u16) {
-        let bit = (hash >> 48) as usize;
-        if let Some(word) = self.filter.get_mut(bit >> 6) {
-            *word |= 1 << (bit & 63);
+    /// What the telling word at `index` could begin in a text of `length` bytes.
+    pub(super) fn opening(&self, sights: &[Sight], index: usize, length: usize) -> Opening {
+        let Some(sight) = sights.get(index) else { return Opening::None };
+        let [injection, safety] = &self.openings;
+        let reach = sight.start as usize + MAX_HELD_BYTES;
+        let begins = sight.classes.injection & injection.anchors | sight.classes.safety & safety.anchors;
+        if begins == 0 {
+            return Opening::None;
+        }
+        let mut ahead = Classes::default();
+        // Forty telling words are more than fit into the reach of a rule in any prose.
+        let following = sights.get(index + 1..).unwrap_or_default().iter().take(40);
+        for next in following.take_while(|next| next.start as usize <= reach) {
+            ahead.injection |= next.classes.injection;
+            ahead.safety |= next.classes.safety;
+        }
+        // In a stream the others may still come.
+        let unseen = reach >= length || following_is_dense(sights, index, reach);
+        let safety = safety.of(sight.classes.safety, if unseen { u64::MAX } else { ahead.safety });
+        if safety == Opening::Sure {
+            return safety;
+        }
+        let unseen = following_is_dense(sights, index, reach);
+        injection.of(sight.classes.injection, if unseen { u64::MAX } else { ahead.injection })
+    }
+
+    fn add(&mut self, hash: u64, set: u16, classes: Classes) {
+        let [injection, safety] = &self.openings;
+        if classes.injection & injection.telling | classes.safety & safety.telling != 0 {
+            let bit = (hash >> 48) as usize;
+            if let Some(word) = self.filter.get_mut(bit >> 6) {
+                *word |= 1 << (bit & 63);
+            }
         }
         let mask = self.slots.len() - 1;
         let mut at = (hash >> 32) as usize & mask;
@@ -142,9 +191,12 @@ impl Lexicon {
     }
 }
 
+/// Forty telling words ahead do not tell what else is.
+fn following_is_dense(sights: &[Sight], index: usize, reach: usize) -> bool {
+    sights.get(index + 41).is_some_and(|sight| sight.start as usize <= reach)
+}
+
 /// The hashes of the words of a text, in order.
 pub fn hashes(text: &str, folding: Folding) -> impl Iterator<Item = u64> {
-    let mut words = Words::new();
-    words.every_word(text, Folding { passages: false, ..folding });
-    words.hits.into_iter().map(|hit| hit.hash)
+    every_word(text, &Folder::new(folding)).into_iter().map(|hit| hit.hash)
 }

@@ -1,19 +1,23 @@
 //! Rules over word classes: a few classes in order, each within a few words of the last.
 //!
 //! Knows nothing of what the classes mean. Every decision about a first word depends on what follows it within one sentence
-//! (or one phrase) and [`MAX_HELD_BYTES`], and on nothing that came earlier; that is what makes streams exact.
+//! (or one phrase) and [`MAX_HELD_BYTES`], and on [`LOOK_BEHIND_BYTES`] before it; that is what makes streams exact.
 
-use super::{Hit, Side, Words};
+mod openings;
+mod phrases;
+
+pub use openings::Openings;
+pub use phrases::{MAX_PHRASE_WORDS, PHRASE, PHRASE_HEAD, Phrases};
+
+use super::{Hit, Side};
 
 /// No rule reaches further than this from the start of its first word. It bounds what a stream holds back; evidence that is
 /// spread wider is not found, in whole texts neither.
-pub const MAX_HELD_BYTES: usize = 256;
+pub const MAX_HELD_BYTES: usize = 192;
 
-/// A word of a phrase of the operator.
-pub const PHRASE: u64 = 1 << 63;
-
-/// Phrases of more words could not be held back in a stream.
-pub const MAX_PHRASE_WORDS: usize = 24;
+/// How far before its first word a rule may look. A stream keeps 64 bytes of what it released; four of them tell whether
+/// the earliest word starts there.
+pub const LOOK_BEHIND_BYTES: u32 = 60;
 
 /// A class (or one of several) and how many words after the last one it may stand.
 pub type Step = (u64, u32);
@@ -44,23 +48,27 @@ pub enum Walk {
     Alive,
 }
 
-/// Rules by the class of their first word.
+/// Rules by the class of the word their match begins with.
 #[derive(Debug, Clone)]
 pub struct Rules {
     rules: Vec<Rule>,
+    /// For each rule, the step its match begins with.
+    begins: Vec<u8>,
     by_class: Vec<Vec<u16>>,
     openers: u64,
     side: Side,
 }
 
 impl Rules {
-    /// The rules of one policy.
-    pub fn new(side: Side, rules: impl IntoIterator<Item = Rule>) -> Rules {
+    /// The rules of one policy. Steps of `common` classes at the beginning of a rule are looked for before the match.
+    pub fn new(side: Side, common: u64, rules: impl IntoIterator<Item = Rule>) -> Rules {
+        let rules: Vec<Rule> = rules.into_iter().collect();
+        let first = |rule: &Rule| rule.steps.iter().position(|step| step.0 & common == 0).unwrap_or(0) as u8;
+        let begins: Vec<u8> = rules.iter().map(first).collect();
         let mut by_class = vec![Vec::new(); 64];
         let mut openers = 0;
-        let rules: Vec<Rule> = rules.into_iter().collect();
-        for (index, rule) in rules.iter().enumerate() {
-            let first = rule.steps.first().map_or(0, |step| step.0);
+        for (index, (rule, begin)) in rules.iter().zip(&begins).enumerate() {
+            let first = rule.steps.get(usize::from(*begin)).map_or(0, |step| step.0);
             openers |= first;
             for (class, list) in by_class.iter_mut().enumerate() {
                 if first >> class & 1 != 0 {
@@ -68,17 +76,17 @@ impl Rules {
                 }
             }
         }
-        Rules { rules, by_class, openers, side }
+        Rules { rules, begins, by_class, openers, side }
     }
 
-    /// Whether any rule begins with this word.
+    /// Whether the match of any rule begins with this word.
     #[inline]
     pub fn opens(&self, hit: &Hit) -> bool {
         hit.classes.of(self.side) & self.openers != 0
     }
 
-    /// The rules that may begin with this word, with their index.
-    pub fn from(&self, hit: &Hit) -> impl Iterator<Item = (usize, &Rule)> {
+    /// The rules whose matches may begin with this word, with their index and the step that it is.
+    pub fn from(&self, hit: &Hit) -> impl Iterator<Item = (usize, &Rule, usize)> {
         let mut left = hit.classes.of(self.side) & self.openers;
         std::iter::from_fn(move || {
             let class = (left != 0).then(|| left.trailing_zeros() as usize)?;
@@ -86,7 +94,10 @@ impl Rules {
             self.by_class.get(class)
         })
         .flatten()
-        .filter_map(|&index| Some((usize::from(index), self.rules.get(usize::from(index))?)))
+        .filter_map(|&index| {
+            let index = usize::from(index);
+            Some((index, self.rules.get(index)?, usize::from(*self.begins.get(index)?)))
+        })
     }
 
     /// All classes that follow the word at `first` within reach of any rule: most rules need no closer look.
@@ -100,13 +111,35 @@ impl Rules {
         following.fold(0, |all, hit| all | hit.classes.of(self.side))
     }
 
-    /// Follows `rule` from the word at `first` through `hits`, the words before `ends`.
-    pub fn walk(&self, rule: &Rule, hits: &[Hit], first: usize, ends: Ends) -> Walk {
+    /// The first of the words that the steps of `rule` before `begin` want before the word at `first`, which is that word
+    /// itself if there are no such steps.
+    pub fn lead(&self, rule: &Rule, begin: usize, hits: &[Hit], first: usize) -> Option<usize> {
+        let opener = hits.get(first)?;
+        let mut earliest = first;
+        let mut ordinal = opener.ordinal;
+        let mut within = rule.steps.get(begin)?.1;
+        for (classes, before) in rule.steps.get(..begin)?.iter().rev() {
+            let near = |hit: &&Hit| {
+                hit.sentence == opener.sentence
+                    && ordinal - hit.ordinal <= within
+                    && hit.start + LOOK_BEHIND_BYTES >= opener.start
+            };
+            let found = hits.get(..earliest)?.iter().rev().take_while(near);
+            let back = found.map(|hit| hit.classes.of(self.side)).position(|of| of & classes != 0)?;
+            earliest -= back + 1;
+            ordinal = hits.get(earliest)?.ordinal;
+            within = *before;
+        }
+        Some(earliest)
+    }
+
+    /// Follows `rule` from its step `begin`, the word at `first`, through `hits`, the words before `ends`.
+    pub fn walk(&self, rule: &Rule, begin: usize, hits: &[Hit], first: usize, ends: Ends) -> Walk {
         let Some(opener) = hits.get(first) else { return Walk::Dead };
         let limit = opener.start as usize + MAX_HELD_BYTES;
         let mut last = first;
         let mut ordinal = opener.ordinal;
-        for (classes, within) in rule.steps.iter().skip(1) {
+        for (classes, within) in rule.steps.iter().skip(begin + 1) {
             let mut next = last + 1;
             loop {
                 match hits.get(next) {
@@ -135,7 +168,7 @@ impl Rules {
 }
 
 /// What is known of the word that comes next, after the last known one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ends {
     /// Its number.
     pub ordinal: u32,
@@ -145,70 +178,16 @@ pub struct Ends {
     pub offset: usize,
 }
 
-/// Phrases of the operator: words in order, nothing else between them.
-#[derive(Debug, Clone, Default)]
-pub struct Phrases {
-    phrases: Vec<Vec<u64>>,
-}
-
-impl Phrases {
-    /// Phrases by the hashes of their words; none is empty.
-    pub fn new(phrases: Vec<Vec<u64>>) -> Phrases {
-        Phrases { phrases }
-    }
-
-    /// The longest phrase that begins with the word at `first`.
-    pub fn walk(&self, hits: &[Hit], first: usize, ends: Ends) -> Walk {
-        let mut outcome = Walk::Dead;
-        for phrase in &self.phrases {
-            outcome = match (outcome, Phrases::follow(phrase, hits, first, ends)) {
-                (Walk::Alive, _) | (_, Walk::Alive) => Walk::Alive,
-                (Walk::Complete(a), Walk::Complete(b)) => Walk::Complete(a.max(b)),
-                (Walk::Complete(at), Walk::Dead) | (Walk::Dead, Walk::Complete(at)) => Walk::Complete(at),
-                (Walk::Dead, Walk::Dead) => Walk::Dead,
-            };
-        }
-        outcome
-    }
-
-    fn follow(phrase: &[u64], hits: &[Hit], first: usize, ends: Ends) -> Walk {
-        let Some(opener) = hits.get(first) else { return Walk::Dead };
-        let limit = opener.start as usize + MAX_HELD_BYTES;
-        for (index, hash) in phrase.iter().enumerate() {
-            let wanted = opener.ordinal + index as u32;
-            match hits.get(first + index) {
-                Some(hit) if hit.hash != *hash || hit.ordinal != wanted || hit.end as usize > limit => {
-                    return Walk::Dead;
-                }
-                Some(_) => {}
-                None if ends.ordinal == wanted && ends.offset < limit => return Walk::Alive,
-                None => return Walk::Dead,
-            }
-        }
-        Walk::Complete(first + phrase.len() - 1)
-    }
-}
-
 /// Whether one of `classes` stands shortly before the word at `first`, in its sentence.
 pub fn preceded(hits: &[Hit], first: usize, side: Side, classes: u64) -> bool {
-    // A stream keeps 64 bytes of what it released; sixteen of them tell whether the earliest word starts there.
-    const REACH: u32 = 48;
     let Some(opener) = hits.get(first) else { return false };
     let before = hits.get(..first).unwrap_or_default().iter().rev();
     before
-        .take_while(|hit| hit.sentence == opener.sentence && hit.start + REACH >= opener.start)
+        .take_while(|hit| hit.sentence == opener.sentence && hit.start + LOOK_BEHIND_BYTES >= opener.start)
         .any(|hit| hit.classes.of(side) & classes != 0)
 }
 
 /// Whether one of `classes` stands at or between two words.
 pub fn contains(hits: &[Hit], first: usize, last: usize, side: Side, classes: u64) -> bool {
     hits.get(first..=last).unwrap_or_default().iter().any(|hit| hit.classes.of(side) & classes != 0)
-}
-
-impl Words {
-    /// What comes after everything that is known for sure: an unfinished last word is not.
-    pub fn settled(&self) -> (&[Hit], Ends) {
-        let known = self.hits.partition_point(|hit| (hit.start as usize) < self.open);
-        (self.hits.get(..known).unwrap_or_default(), self.next)
-    }
 }

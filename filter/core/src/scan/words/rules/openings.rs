@@ -1,0 +1,75 @@
+//! Which telling words could begin something, by what telling words follow.
+//!
+//! Says nothing of order, distance or common words: what it lets through, the rules judge. Invariant: it lets through every
+//! match of every rule that has a telling word of its own.
+
+use super::Rule;
+use crate::scan::words::lexicon::Opening;
+
+/// Up to two more classes that must follow; zero: none.
+type Needs = [u64; 2];
+
+/// What the rules of one policy need.
+#[derive(Debug, Clone, Default)]
+pub struct Openings {
+    /// Classes whose words matter wherever they stand.
+    pub(in crate::scan::words) telling: u64,
+    /// Classes that can begin something.
+    pub(in crate::scan::words) anchors: u64,
+    /// Classes that need no company.
+    sure: u64,
+    /// Classes that need none but common words, yet are common themselves.
+    lone: u64,
+    /// For each class, what it needs.
+    needs: Vec<Vec<Needs>>,
+}
+
+impl Openings {
+    /// Of `rules`, where words of `common` classes tell nothing, and those of `frequent` classes not much unless another
+    /// follows. Words of the classes `sure` always count.
+    pub fn new(rules: &[Rule], common: u64, frequent: u64, sure: u64) -> Openings {
+        let mut openings = Openings { telling: sure, anchors: sure, sure, ..Openings::default() };
+        openings.needs = vec![Vec::new(); 64];
+        for rule in rules {
+            let mut telling = rule.steps.iter().map(|step| step.0).filter(|classes| classes & common == 0);
+            let Some(anchor) = telling.next() else { continue };
+            let needs: Needs = [telling.next().unwrap_or(0), telling.next().unwrap_or(0)];
+            openings.anchors |= anchor;
+            openings.telling |= needs.iter().fold(anchor, |all, need| all | need);
+            if needs == [0; 2] {
+                openings.sure |= anchor & !frequent;
+                openings.lone |= anchor & frequent;
+                continue;
+            }
+            for (class, list) in openings.needs.iter_mut().enumerate() {
+                if anchor >> class & 1 != 0 && !list.contains(&needs) {
+                    list.push(needs);
+                }
+            }
+        }
+        openings
+    }
+
+    /// Adds classes whose words matter but begin nothing.
+    pub fn also_telling(mut self, classes: u64) -> Openings {
+        self.telling |= classes;
+        self
+    }
+
+    /// What a word of these classes could begin with these ahead.
+    pub(in crate::scan::words) fn of(&self, classes: u64, ahead: u64) -> Opening {
+        let mut left = classes & self.anchors;
+        if left & self.sure != 0 {
+            return Opening::Sure;
+        }
+        let met = |need: &u64| *need == 0 || need & ahead != 0;
+        while left != 0 {
+            let class = left.trailing_zeros() as usize;
+            left &= left - 1;
+            if self.needs.get(class).is_some_and(|list| list.iter().any(|needs| needs.iter().all(met))) {
+                return Opening::Sure;
+            }
+        }
+        if classes & self.lone != 0 { Opening::Lone } else { Opening::None }
+    }
+}

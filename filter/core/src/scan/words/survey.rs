@@ -1,0 +1,169 @@
+//! The pass over a whole text: where its telling words stand, and where it may be encoded.
+//!
+//! Leaves all other words alone, numbers nothing, knows no sentence. Invariant: a telling word is seen whatever disguise
+//! the lexicon undoes.
+
+use super::blocks::{Block, Blocks, take};
+use super::hash::{eight, hash, long, short};
+use super::odd::{Folded, MAX_FOLDED_BYTES, OddWords};
+use super::{Lexicon, Sight};
+use crate::scan::normalize;
+
+/// So many single letters in a row are a word that was spaced out.
+const SPACED_LETTERS: u32 = 5;
+/// Long runs that are looked at in one text; beyond it is a dump of data.
+const MAX_ENCODED_RUNS: usize = 64;
+/// A shorter run of letters and digits hides no sentence worth decoding.
+const ENCODED_RUN_BYTES: usize = 20;
+
+/// What a survey saw; a buffer to be used again.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Survey {
+    /// The telling words, in order.
+    pub(super) sights: Vec<Sight>,
+    /// Where long runs begin that may be an encoding.
+    pub(super) encoded: Vec<usize>,
+    /// Where the first letters stand that were set apart.
+    pub(super) spaced: Option<usize>,
+    /// Start of a word that reaches the end of the text and may go on; else the end of the text.
+    pub(super) open: usize,
+}
+
+/// The letters of a block that stand alone, and where its words begin.
+#[derive(Clone, Copy, Default)]
+struct Singles {
+    at: usize,
+    letters: u64,
+    starts: u64,
+}
+
+impl Survey {
+    /// Looks at `text` from `from` on.
+    pub(super) fn run(&mut self, lexicon: &Lexicon, text: &str, from: usize) {
+        self.sights.clear();
+        self.encoded.clear();
+        self.spaced = None;
+        self.open = text.len();
+        let bytes = text.as_bytes();
+        let mut before = Singles::default();
+        let mut blocks = Blocks::new(bytes, from);
+        while let Some(block) = blocks.next() {
+            if let Some(end) = block.long {
+                self.odd_run(lexicon, text, block.at, end, from);
+                continue;
+            }
+            let Block { at, mut runs, odd, .. } = block;
+            let starts = runs & !(runs << 1);
+            let singles = Singles { at, letters: starts & !(runs >> 1) & !odd, starts };
+            if (before.letters.count_ones() + singles.letters.count_ones()) >= SPACED_LETTERS
+                && self.spaced.is_none()
+            {
+                self.spaced = spaced([before, singles]);
+            }
+            before = singles;
+            while runs != 0 {
+                let inside = runs;
+                let (first, beyond) = take(&mut runs);
+                let (start, end) = (at + first as usize, at + beyond as usize);
+                let length = (beyond - first) as usize;
+                let calm = odd & inside & !runs == 0 && start != from && end != bytes.len();
+                let hash = match eight(bytes, start) {
+                    Some(head) if calm && length <= 8 => short(head, length),
+                    Some(head) if calm && length <= 16 => {
+                        long(head, eight(bytes, end - 8).unwrap_or(0), length)
+                    }
+                    _ => {
+                        self.odd_run(lexicon, text, start, end, from);
+                        continue;
+                    }
+                };
+                if lexicon.may_tell(hash) {
+                    self.see(lexicon, start, end, hash);
+                }
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn see(&mut self, lexicon: &Lexicon, start: usize, end: usize, hash: u64) -> bool {
+        let Some(classes) = lexicon.find(hash) else { return false };
+        self.sights.push(Sight { start: start as u32, end: end as u32, hash, classes });
+        true
+    }
+
+    /// A run with digits or other scripts, a long one, or one at the rim of the text.
+    #[inline(never)]
+    fn odd_run(&mut self, lexicon: &Lexicon, text: &str, start: usize, end: usize, from: usize) {
+        let bytes = text.as_bytes().get(start..end).unwrap_or_default();
+        if bytes.is_ascii() {
+            if bytes.len() >= ENCODED_RUN_BYTES && self.encoded.len() < MAX_ENCODED_RUNS {
+                self.encoded.push(start);
+            }
+            if end != text.len() && start != from {
+                if bytes.len() <= MAX_FOLDED_BYTES && !bytes.iter().all(u8::is_ascii_digit) {
+                    self.look_up(lexicon, &Folded::plain(text.as_bytes(), start, end));
+                }
+                return;
+            }
+        }
+        let mut words = OddWords::new(text, lexicon.folder(), start, end);
+        let mut word = OddWords::blank();
+        while words.next(&mut word) {
+            self.look_up(lexicon, &word);
+            if word.end == text.len() {
+                self.open = word.start;
+            }
+        }
+    }
+
+    fn look_up(&mut self, lexicon: &Lexicon, word: &Folded) {
+        let letters = word.letters();
+        if !word.whole || letters.is_empty() {
+            return;
+        }
+        let plain = hash(letters);
+        if lexicon.may_tell(plain) && self.see(lexicon, word.start, word.end, plain) || !word.is_leet() {
+            return;
+        }
+        for hash in unleeted(letters) {
+            if lexicon.may_tell(hash) && self.see(lexicon, word.start, word.end, hash) {
+                return;
+            }
+        }
+    }
+}
+
+/// The hashes of what a word says in leetspeak.
+pub(super) fn unleeted(letters: &[u8]) -> [u64; 2] {
+    [b'i', b'l'].map(|one| {
+        let mut spelled = [0; MAX_FOLDED_BYTES];
+        for (to, from) in spelled.iter_mut().zip(letters) {
+            *to = normalize::unleet(*from, one);
+        }
+        hash(spelled.get(..letters.len()).unwrap_or_default())
+    })
+}
+
+/// Where the first of enough single letters in a row stands.
+#[inline(never)]
+fn spaced(blocks: [Singles; 2]) -> Option<usize> {
+    let (mut count, mut begin) = (0, 0);
+    for Singles { at, letters, mut starts } in blocks {
+        while starts != 0 {
+            let word = starts & starts.wrapping_neg();
+            starts ^= word;
+            if letters & word == 0 {
+                count = 0;
+                continue;
+            }
+            if count == 0 {
+                begin = at + word.trailing_zeros() as usize;
+            }
+            count += 1;
+            if count == SPACED_LETTERS {
+                return Some(begin);
+            }
+        }
+    }
+    None
+}
