@@ -2,6 +2,8 @@
 //!
 //! Translates Envoy's callbacks into calls of `kt_core` and its answers into host calls; decides nothing itself.
 
+#![allow(missing_docs, reason = "the entry points that `proxy_wasm::main!` writes cannot have any")]
+
 mod attempt;
 mod downstream;
 mod host;

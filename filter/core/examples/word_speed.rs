@@ -43,6 +43,10 @@ fn main() {
             best = best.min(start.elapsed() / 10);
         }
         let per_8k = best.as_nanos() as f64 * 8.192 / text.len() as f64;
-        println!("{name:40} {per_8k:8.2} us per 8 KiB  {:6} bytes {:5} words read", text.len(), words.hits().len());
+        println!(
+            "{name:40} {per_8k:8.2} us per 8 KiB  {:6} bytes {:5} words read",
+            text.len(),
+            words.hits().len()
+        );
     }
 }
