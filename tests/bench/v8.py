@@ -66,6 +66,10 @@ def run(options: argparse.Namespace) -> int:
                 missed.append(f"{title}, {size} bytes, {content}: {found['min']:.1f} µs, limit {limit:g} µs")
         limit = LIMITS_US.get((size, "clean")) if policies == full else None
         print(f"| {title}, {size // 1024} KB | {' | '.join(cells)} | {f'≤ {limit:g}' if limit else ''} |", flush=True)
+    print("\n| whole exchange in V8, µs: request, answer of 60 words, audit line | |\n| --- | ---: |")
+    for title, policies in [("full chain", full), ("audit-logger alone", "audit-logger")]:
+        found = best(envoy, f"/exchange/{policies}/1024", options.rounds)
+        print(f"| {title}, 1 KB | {found['min']:.2f} (–{found['max']:.2f}) |", flush=True)
     print("\n| streamed event in V8, µs | |\n| --- | ---: |")
     for title, policies in [("full chain", full)] + [(f"{policy} alone", policy) for policy in FULL_CHAIN[1:3]]:
         found = best(envoy, f"/stream/{policies}", options.rounds)

@@ -1,12 +1,14 @@
 //! The chain's time inside Envoy's V8: a filter that measures when it is asked, and one that does nothing.
 //!
-//! `GET /request/<policies>/<bytes>/<content>` and `GET /stream/<policies>` run the work in batches on the worker that got the
-//! request, and answer microseconds as JSON. Configured with `idle`, its streams do nothing: what entering a VM costs.
+//! `GET /request/<policies>/<bytes>/<content>`, `/exchange/<policies>/<bytes>` and `/stream/<policies>` run the work in batches
+//! on the worker that got the request, and answer microseconds as JSON. Configured with `idle`, its streams do nothing: what entering a VM costs.
 //! Never part of a gateway.
 
 #![allow(missing_docs, reason = "the SDK's macro makes the module's start public")]
 
-use kt_bench_fixture::{Content, Problem, Streaming, events, gateway, proven_request, request, requests};
+use kt_bench_fixture::{
+    Content, Problem, Streaming, events, exchange, gateway, proven_request, request, requests, whole_answer,
+};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 use std::hint::black_box;
@@ -95,6 +97,21 @@ fn measure(path: &str, now: impl Fn() -> SystemTime) -> Result<serde_json::Value
                 None => Ok(()),
             })?;
             (first_us, times)
+        }
+        ("exchange", Some([bytes])) => {
+            let bytes = bytes.parse().map_err(|_| format!("`{bytes}` is no number of bytes"))?;
+            let bodies = requests(bytes, Content::Clean)?;
+            let answers: Vec<Vec<u8>> = (0..8).map(whole_answer).collect();
+            let mut turn = bodies.iter().cycle().zip(answers.iter().cycle());
+            let times = batches(&now, || match turn.next() {
+                Some((body, answer)) => {
+                    exchange(&gateway, black_box(body), black_box(answer)).map(|length| {
+                        black_box(length);
+                    })
+                }
+                None => Ok(()),
+            })?;
+            (0.0, times)
         }
         ("stream", _) => {
             let streams: Vec<Vec<Vec<u8>>> = (0..8).map(|seed| events(TOKENS, seed)).collect();
