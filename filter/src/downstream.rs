@@ -170,7 +170,7 @@ impl DownstreamFilter {
     }
 
     fn timing(&self) -> Timing {
-        let ms = |from: u64, to: u64| (from != 0 && to >= from).then(|| round_us(to - from));
+        let us = |from: u64, to: u64| (from != 0 && to >= from).then(|| (to - from) / 1000);
         let details = host::text(["response", "code_details"]).unwrap_or_default();
         let status = host::number(["response", "code"]).unwrap_or(0);
         let now = host::now_ns();
@@ -185,10 +185,10 @@ impl DownstreamFilter {
         Timing {
             unix_ms: now / 1_000_000,
             latency: Latency {
-                total: round_us(now.saturating_sub(self.clock.arrived)),
-                upstream: ms(self.clock.dispatched, self.clock.answered),
-                ttft: ms(self.clock.arrived, self.clock.first_byte),
-                policy: round_us(self.clock.in_policies),
+                total_us: now.saturating_sub(self.clock.arrived) / 1000,
+                upstream_us: us(self.clock.dispatched, self.clock.answered),
+                ttft_us: us(self.clock.arrived, self.clock.first_byte),
+                policy_us: self.clock.in_policies / 1000,
             },
             status,
             attempts,
@@ -328,11 +328,6 @@ fn attempts(may_retry: bool) -> u64 {
         true => host::number(["upstream", "request_attempt_count"]).unwrap_or(1),
         false => 1,
     }
-}
-
-/// Milliseconds with microseconds behind the point.
-fn round_us(ns: u64) -> f64 {
-    (ns / 1000) as f64 / 1000.0
 }
 
 /// Stands for a defect in a policy.

@@ -3,6 +3,7 @@
 //! Envoy keeps one header map and one body for all attempts; an attempt therefore sets absolute values and swaps only the
 //! model. The note travels as filter state, never as a header, and holds no key.
 
+use crate::message::rewrite::push_json_string;
 use crate::plugin::Attempt;
 
 /// Where an exchange may go, and what an attempt must know to go there.
@@ -112,7 +113,9 @@ impl AttemptPlan {
 
 /// `text` as a JSON string.
 pub fn json_string(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let mut raw = String::with_capacity(text.len() + 2);
+    push_json_string(text, &mut raw);
+    raw
 }
 
 /// The path at an upstream whose API lives under `prefix`, for a client path under `/v1`.

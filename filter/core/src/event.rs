@@ -4,14 +4,14 @@
 //! never a key. Writing the line is the host's business.
 
 use crate::config::{Action, Mode};
+use crate::json::Writer;
 use crate::message::Unscanned;
 use crate::message::usage::Usage;
 use crate::policy::Finding;
 use serde::Serialize;
 
 /// How an exchange ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Ended {
     /// The client got a whole answer.
     #[default]
@@ -26,6 +26,20 @@ pub enum Ended {
     UpstreamError,
     /// The gateway failed.
     GatewayFailure,
+}
+
+impl Ended {
+    /// As in the event.
+    fn name(self) -> &'static str {
+        match self {
+            Ended::Completed => "completed",
+            Ended::Blocked => "blocked",
+            Ended::Refused => "refused",
+            Ended::ClientDisconnected => "client_disconnected",
+            Ended::UpstreamError => "upstream_error",
+            Ended::GatewayFailure => "gateway_failure",
+        }
+    }
 }
 
 /// What was decided about an exchange.
@@ -66,7 +80,7 @@ impl Verdict {
 }
 
 /// Findings of one kind in one place.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FindingCount {
     /// The policy's name.
     pub policy: &'static str,
@@ -83,7 +97,7 @@ pub struct FindingCount {
 }
 
 /// How much was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Scanned {
     /// Texts of the request.
     pub request_texts: u32,
@@ -95,23 +109,21 @@ pub struct Scanned {
     pub response_bytes: u64,
 }
 
-/// Milliseconds of an exchange.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+/// Where the time of an exchange went, in microseconds. The event says milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Latency {
     /// First byte of the request to last byte of the answer.
-    pub total: f64,
+    pub total_us: u64,
     /// Last byte of the request to the answer's headers, all attempts included.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub upstream: Option<f64>,
+    pub upstream_us: Option<u64>,
     /// First byte of the request to the first released byte of the answer.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ttft: Option<f64>,
+    pub ttft_us: Option<u64>,
     /// Spent in policies.
-    pub policy: f64,
+    pub policy_us: u64,
 }
 
-/// One exchange. Borrowed from what the exchange remembers, serialised once.
-#[derive(Debug, Serialize)]
+/// One exchange. Borrowed from what the exchange remembers, written once.
+#[derive(Debug)]
 pub struct Event<'e> {
     /// When the exchange ended, RFC 3339 in UTC.
     pub time: String,
@@ -130,20 +142,16 @@ pub struct Event<'e> {
     /// Whether the client asked for a stream.
     pub stream: bool,
     /// The request's `model`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub model_requested: Option<&'e str>,
     /// Id of the target that answered.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<&'e str>,
     /// The answer's `model`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub model_served: Option<&'e str>,
     /// Attempts on upstreams.
     pub attempts: u64,
     /// Status the client got; 0 if it got none.
     pub status: u64,
     /// The gateway's own error code, if the answer was its own.
-    #[serde(skip_serializing_if = "str::is_empty")]
     pub error_code: &'e str,
     /// How it ended.
     pub ended: Ended,
@@ -154,20 +162,96 @@ pub struct Event<'e> {
     /// How much was read.
     pub scanned: Scanned,
     /// What could not be read, by kind.
-    #[serde(skip_serializing_if = "Unscanned::is_empty")]
     pub unscanned: Unscanned,
     /// Token counts as reported.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub usage: Option<&'e Usage>,
     /// Where the time went.
-    pub latency_ms: Latency,
+    pub latency: Latency,
 }
 
 impl Event<'_> {
     /// The line, without its end.
     pub fn to_line(&self) -> Vec<u8> {
-        // Only strings, numbers and plain structures: serialising cannot fail.
-        serde_json::to_vec(self).unwrap_or_default()
+        let mut line = Writer::new('{');
+        line.text("time", &self.time);
+        line.text("request_id", self.request_id);
+        line.text("pack", self.pack);
+        line.text("pack_version", self.pack_version);
+        line.flag("pack_enabled", self.pack_enabled);
+        line.text("config_sha256", self.config_sha256);
+        line.text("endpoint", self.endpoint);
+        line.flag("stream", self.stream);
+        line.text_if_any("model_requested", self.model_requested);
+        line.text_if_any("target", self.target);
+        line.text_if_any("model_served", self.model_served);
+        line.number("attempts", self.attempts);
+        line.number("status", self.status);
+        line.text_if_any("error_code", Some(self.error_code).filter(|code| !code.is_empty()));
+        line.text("ended", self.ended.name());
+        line.text("verdict", self.verdict.name());
+        line.open("findings", '[');
+        for finding in self.findings {
+            finding.write(&mut line);
+        }
+        line.close(']');
+        line.open("scanned", '{');
+        line.number("request_texts", self.scanned.request_texts.into());
+        line.number("request_bytes", self.scanned.request_bytes);
+        line.number("response_texts", self.scanned.response_texts.into());
+        line.number("response_bytes", self.scanned.response_bytes);
+        line.close('}');
+        if !self.unscanned.is_empty() {
+            line.open("unscanned", '{');
+            for (kind, count) in self.unscanned.kinds().into_iter().filter(|(_, count)| *count > 0) {
+                line.number(kind, count.into());
+            }
+            line.close('}');
+        }
+        if let Some(usage) = self.usage {
+            line.open("usage", '{');
+            line.number_or_null("prompt", usage.prompt);
+            line.number_or_null("completion", usage.completion);
+            line.number_or_null("total", usage.total);
+            line.number_or_null("cached", usage.cached);
+            line.number_or_null("reasoning", usage.reasoning);
+            line.close('}');
+        }
+        line.open("latency_ms", '{');
+        line.milliseconds("total", self.latency.total_us);
+        for (key, us) in [("upstream", self.latency.upstream_us), ("ttft", self.latency.ttft_us)] {
+            if let Some(us) = us {
+                line.milliseconds(key, us);
+            }
+        }
+        line.milliseconds("policy", self.latency.policy_us);
+        line.close('}');
+        line.end('}')
+    }
+}
+
+impl FindingCount {
+    fn write(&self, line: &mut Writer) {
+        line.item('{');
+        line.text("policy", self.policy);
+        line.text("reason", &self.reason);
+        line.text("place", &self.place);
+        line.number("count", self.count.into());
+        line.text(
+            "mode",
+            match self.mode {
+                Mode::Enforce => "enforce",
+                Mode::Shadow => "shadow",
+            },
+        );
+        line.text(
+            "action",
+            match self.action {
+                Action::Block => "block",
+                Action::Redact => "redact",
+                Action::Warn => "warn",
+            },
+        );
+        line.close('}');
     }
 }
 

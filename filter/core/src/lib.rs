@@ -23,6 +23,7 @@ pub mod message;
 pub mod sse;
 
 pub mod holdback;
+mod json;
 mod order;
 pub mod policy;
 pub mod scan;

@@ -24,7 +24,6 @@ pub mod rewrite;
 pub mod text;
 pub mod usage;
 
-use serde::Serialize;
 use std::fmt;
 
 /// An endpoint whose bodies are inspected.
@@ -109,7 +108,7 @@ impl fmt::Display for BodyError {
 impl std::error::Error for BodyError {}
 
 /// Parts of a message that carry no readable text, by kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Unscanned {
     /// Pictures.
     pub image: u32,

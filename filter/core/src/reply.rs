@@ -3,12 +3,12 @@
 //! Errors have OpenAI's shape, so that every SDK raises its usual exception. A reply names the policy and the kind of a
 //! finding, never the matched text. Statuses that SDKs retry (409, 429) are not used.
 
+use crate::json::Writer;
 use crate::message::BodyError;
 use crate::message::BodyErrorKind;
 use crate::plugin::Target;
 use crate::policy::{Direction, Finding};
 use crate::sse::encode;
-use serde_json::json;
 
 /// A complete answer without an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,15 +24,14 @@ pub struct Reply {
 }
 
 impl Reply {
-    fn json(status: u16, code: &'static str, body: &serde_json::Value) -> Reply {
+    fn json(status: u16, code: &'static str, body: Vec<u8>) -> Reply {
         let headers = vec![("content-type", "application/json".to_owned())];
-        Reply { status, code, headers, body: body.to_string().into_bytes() }
+        Reply { status, code, headers, body }
     }
 
     /// An error that asking again will not cure.
     fn error(status: u16, kind: &str, code: &'static str, message: &str) -> Reply {
-        let body = json!({"error": {"message": message, "type": kind, "param": null, "code": code}});
-        Reply::json(status, code, &body).with("x-should-retry", "false")
+        Reply::json(status, code, error_body(message, kind, code, None)).with("x-should-retry", "false")
     }
 
     fn with(mut self, name: &'static str, value: impl Into<String>) -> Reply {
@@ -116,29 +115,43 @@ impl Reply {
     /// A policy refuses.
     pub fn blocked(status: u16, direction: Direction, finding: &Finding, message: Option<&str>) -> Reply {
         let code = block_code(direction);
-        Reply::json(status, code, &block_body(direction, finding, message)).with("x-should-retry", "false")
+        Reply::json(status, code, block_body(direction, finding, message)).with("x-should-retry", "false")
     }
 
     /// `GET /v1/models`, or one of them where `id` is given. Together's SDKs want a bare array, all others an object.
     pub fn models(targets: &[Target], id: Option<&str>, user_agent: &str) -> Reply {
-        let list: Vec<serde_json::Value> = targets
-            .iter()
-            .map(|target| {
-                let id = target.model.as_deref().unwrap_or(&target.id);
-                json!({"id": id, "object": "model", "created": 0, "owned_by": target.provider})
-            })
-            .collect();
-        match id {
-            Some(id) => match list.iter().find(|model| model.get("id").is_some_and(|known| known == id)) {
-                Some(model) => Reply::json(200, "", model),
-                None => {
-                    let message = format!("The model `{id}` does not exist.");
-                    Reply::error(404, "invalid_request_error", "model_not_found", &message)
-                }
-            },
-            None if user_agent.starts_with("Together/") => Reply::json(200, "", &json!(list)),
-            None => Reply::json(200, "", &json!({"object": "list", "data": list})),
+        let name = |target: &Target| target.model.as_deref().unwrap_or(&target.id).to_owned();
+        let describe = |json: &mut Writer, target: &Target| {
+            json.text("id", &name(target));
+            json.text("object", "model");
+            json.number("created", 0);
+            json.text("owned_by", &target.provider);
+        };
+        if let Some(id) = id {
+            let Some(target) = targets.iter().find(|target| name(target) == id) else {
+                let message = format!("The model `{id}` does not exist.");
+                return Reply::error(404, "invalid_request_error", "model_not_found", &message);
+            };
+            let mut json = Writer::new('{');
+            describe(&mut json, target);
+            return Reply::json(200, "", json.end('}'));
         }
+        let bare = user_agent.starts_with("Together/");
+        let mut json = Writer::new(if bare { '[' } else { '{' });
+        if !bare {
+            json.text("object", "list");
+            json.open("data", '[');
+        }
+        for target in targets {
+            json.item('{');
+            describe(&mut json, target);
+            json.close('}');
+        }
+        if bare {
+            return Reply::json(200, "", json.end(']'));
+        }
+        json.close(']');
+        Reply::json(200, "", json.end('}'))
     }
 }
 
@@ -151,13 +164,11 @@ pub fn stream_blocked(finding: &Finding, message: Option<&str>) -> Vec<u8> {
 /// The last frames of a stream that cannot be inspected any further.
 pub fn stream_failed(why: &str) -> Vec<u8> {
     let message = format!("The upstream's answer could not be inspected ({why}) and was cut.");
-    stream_end(
-        &json!({"error": {"message": message, "type": "gateway_error", "param": null, "code": "gateway_failure"}}),
-    )
+    stream_end(&error_body(&message, "gateway_error", "gateway_failure", None))
 }
 
-fn stream_end(error: &serde_json::Value) -> Vec<u8> {
-    let mut frames = encode::data(error.to_string().as_bytes());
+fn stream_end(error: &[u8]) -> Vec<u8> {
+    let mut frames = encode::data(error);
     frames.extend(encode::data(b"[DONE]"));
     frames
 }
@@ -169,18 +180,28 @@ fn block_code(direction: Direction) -> &'static str {
     }
 }
 
-fn block_body(direction: Direction, finding: &Finding, message: Option<&str>) -> serde_json::Value {
-    let reason = finding.reason();
-    let standard = match direction {
-        Direction::Request => format!("The request was blocked by the policy `{}`.", finding.policy.name()),
-        Direction::Response => format!("The answer was blocked by the policy `{}`.", finding.policy.name()),
+fn block_body(direction: Direction, finding: &Finding, message: Option<&str>) -> Vec<u8> {
+    let what = match direction {
+        Direction::Request => "request",
+        Direction::Response => "answer",
     };
-    json!({"error": {
-        "message": message.unwrap_or(&standard),
-        "type": "policy_violation",
-        "param": null,
-        "code": block_code(direction),
-        "policy": finding.policy.name(),
-        "reason": reason,
-    }})
+    let standard = format!("The {what} was blocked by the policy `{}`.", finding.policy.name());
+    let message = message.unwrap_or(&standard);
+    error_body(message, "policy_violation", block_code(direction), Some(finding))
+}
+
+/// An error in OpenAI's shape, with the policy and the reason where a finding is behind it.
+fn error_body(message: &str, kind: &str, code: &str, finding: Option<&Finding>) -> Vec<u8> {
+    let mut json = Writer::new('{');
+    json.open("error", '{');
+    json.text("message", message);
+    json.text("type", kind);
+    json.null("param");
+    json.text("code", code);
+    if let Some(finding) = finding {
+        json.text("policy", finding.policy.name());
+        json.text("reason", &finding.reason());
+    }
+    json.close('}');
+    json.end('}')
 }

@@ -145,7 +145,7 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
         scanned: record.scanned,
         unscanned: record.unscanned,
         usage: record.usage.as_ref(),
-        latency_ms: timing.latency,
+        latency: timing.latency,
     };
     Some(event.to_line())
 }

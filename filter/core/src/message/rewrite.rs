@@ -52,10 +52,15 @@ pub fn apply(body: &[u8], splices: &[Splice]) -> Vec<u8> {
 /// `value` as a JSON string, quotes included.
 pub fn json_string(value: &str) -> Vec<u8> {
     let mut raw = String::with_capacity(value.len() + 2);
-    raw.push('"');
-    encode(value, &mut raw);
-    raw.push('"');
+    push_json_string(value, &mut raw);
     raw.into_bytes()
+}
+
+/// Appends `value` as a JSON string, quotes included.
+pub(crate) fn push_json_string(value: &str, raw: &mut String) {
+    raw.push('"');
+    encode(value, raw);
+    raw.push('"');
 }
 
 #[cfg(test)]

@@ -4,10 +4,9 @@
 
 use super::json::Kind;
 use super::reader::{Reader, Result};
-use serde::Serialize;
 
 /// Token counts of one answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Usage {
     /// Input tokens, cached ones included.
     pub prompt: Option<u64>,
