@@ -24,6 +24,10 @@ pub(crate) struct DownstreamFilter {
     /// Headers of a streamed answer wait for its first chunk.
     stream_started: bool,
     may_retry: bool,
+    /// The upstream's status.
+    status: u16,
+    /// The status of an answer that passed to its end.
+    ended_with: Option<u64>,
     clock: Clock,
 }
 
@@ -56,6 +60,8 @@ impl DownstreamFilter {
             replied: false,
             stream_started: false,
             may_retry: false,
+            status: 0,
+            ended_with: None,
             clock: Clock::default(),
         }
     }
@@ -94,13 +100,14 @@ impl DownstreamFilter {
     }
 
     fn dispatch(&mut self, dispatch: &Dispatch) -> Action {
-        if dispatch.keeps_client_key {
-            if let Some(key) = self.exchange.client_key() {
-                host::set_state(state::CLIENT_KEY, key.as_bytes());
+        if let (true, Some(key)) = (dispatch.keeps_client_key, self.exchange.client_key()) {
+            host::set_state(state::CLIENT_KEY, key.as_bytes());
+        }
+        for (name, value) in [(":path", &dispatch.path), (":authority", &dispatch.authority)] {
+            if value.is_some() {
+                host::set_request_header(name, value.as_deref());
             }
         }
-        host::set_request_header(":path", Some(&dispatch.path));
-        host::set_request_header(":authority", Some(&dispatch.authority));
         self.may_retry = dispatch.plan.clusters.len() > 1;
         if dispatch.chooses_cluster {
             host::set_state(state::PLAN, dispatch.plan.to_text().as_bytes());
@@ -126,12 +133,8 @@ impl DownstreamFilter {
             Err(reply) => self.reply(&reply),
             Ok(answer) => {
                 set_response_headers(&answer.set);
-                let edited = answer.body.as_deref();
-                host::set_response_header(
-                    "content-length",
-                    Some(&edited.map_or(body.len(), <[u8]>::len).to_string()),
-                );
-                if let Some(edited) = edited {
+                if let Some(edited) = &answer.body {
+                    host::set_response_header("content-length", Some(&edited.len().to_string()));
                     host::set_response_body(edited);
                 }
                 Action::Continue
@@ -169,18 +172,43 @@ impl DownstreamFilter {
         Action::Continue
     }
 
+    /// Number of the attempt that answers, and its target where the attempt role says so.
+    fn attempt(&self) -> (u64, Option<String>) {
+        if self.exchange.has_attempt_role() {
+            let at = host::state(state::AT).unwrap_or_default();
+            let (number, target) = at.split_once(' ').unwrap_or_default();
+            return (
+                number.parse().unwrap_or(0),
+                Some(target.to_owned()).filter(|target| !target.is_empty()),
+            );
+        }
+        match self.may_retry {
+            true => (host::number(["upstream", "request_attempt_count"]).unwrap_or(1), None),
+            false => (1, None),
+        }
+    }
+
+    /// The answer has passed to its end.
+    fn ends(&mut self, ends: bool) {
+        if ends && !self.replied {
+            self.ended_with = Some(self.status.into());
+        }
+    }
+
     fn timing(&self) -> Timing {
         let us = |from: u64, to: u64| (from != 0 && to >= from).then(|| (to - from) / 1000);
-        let details = host::text(["response", "code_details"]).unwrap_or_default();
-        let status = host::number(["response", "code"]).unwrap_or(0);
+        // What was seen to its end needs no asking, unless it may be Envoy's own word for an upstream that failed.
+        let (status, details) = match self.ended_with {
+            Some(status) if status < 500 => (status, "via_upstream".to_owned()),
+            _ => (
+                host::number(["response", "code"]).unwrap_or(0),
+                host::text(["response", "code_details"]).unwrap_or_default(),
+            ),
+        };
         let now = host::now_ns();
-        let (attempts, target) = match host::state(state::AT) {
-            Some(at) => {
-                let (number, target) = at.split_once(' ').unwrap_or_default();
-                (number.parse().unwrap_or(0), Some(target.to_owned()))
-            }
-            None if self.clock.dispatched == 0 || self.clock.answered == 0 && self.replied => (0, None),
-            None => (attempts(self.may_retry), None),
+        let (attempts, target) = match self.clock.dispatched {
+            0 => (0, None),
+            _ => self.attempt(),
         };
         Timing {
             unix_ms: now / 1_000_000,
@@ -250,14 +278,9 @@ impl HttpContext for DownstreamFilter {
             return Action::Continue;
         }
         self.clock.answered = host::now_ns();
-        let (number, target) = match host::state(state::AT) {
-            Some(at) => {
-                let (number, target) = at.split_once(' ').unwrap_or_default();
-                (number.parse().unwrap_or(0), Some(target.to_owned()))
-            }
-            None => (attempts(self.may_retry), None),
-        };
+        let (number, target) = self.attempt();
         let status = host::response_header(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        self.status = status;
         let limited = status == 429;
         let head = AnswerHead {
             status,
@@ -281,6 +304,7 @@ impl HttpContext for DownstreamFilter {
         match start.mode {
             AnswerMode::Pass => {
                 self.clock.first_byte = self.clock.answered;
+                self.ends(ends);
                 Action::Continue
             }
             AnswerMode::Whole | AnswerMode::Stream => Action::Pause,
@@ -288,16 +312,18 @@ impl HttpContext for DownstreamFilter {
     }
 
     fn on_http_response_body(&mut self, _size: usize, ends: bool) -> Action {
-        match (self.answer, ends) {
+        let action = match (self.answer, ends) {
             (None | Some(AnswerMode::Pass), _) => Action::Continue,
             (Some(AnswerMode::Whole), false) => Action::Pause,
             (Some(AnswerMode::Whole), true) => self.finish_whole(),
             (Some(AnswerMode::Stream), ends) => self.chunk(ends),
-        }
+        };
+        self.ends(ends);
+        action
     }
 
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
-        match self.answer {
+        let action = match self.answer {
             None | Some(AnswerMode::Pass) => Action::Continue,
             Some(AnswerMode::Whole) => self.finish_whole(),
             Some(AnswerMode::Stream) if self.exchange.holds() && !self.exchange.closed() => {
@@ -306,7 +332,9 @@ impl HttpContext for DownstreamFilter {
                 self.reply(&reply)
             }
             Some(AnswerMode::Stream) => Action::Continue,
-        }
+        };
+        self.ends(true);
+        action
     }
 
     fn on_log(&mut self) {
@@ -319,14 +347,6 @@ impl HttpContext for DownstreamFilter {
 fn set_response_headers(headers: &[(&'static str, String)]) {
     for (name, value) in headers {
         host::set_response_header(name, Some(value));
-    }
-}
-
-/// Attempts so far where no attempt role counts them.
-fn attempts(may_retry: bool) -> u64 {
-    match may_retry {
-        true => host::number(["upstream", "request_attempt_count"]).unwrap_or(1),
-        false => 1,
     }
 }
 

@@ -49,6 +49,8 @@ pub enum Action {
 pub struct RouteAction {
     #[serde(flatten)]
     pub cluster_specifier: ClusterSpecifier,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_rewrite_literal: Option<String>,
     pub timeout: Seconds,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_policy: Option<RetryPolicy>,

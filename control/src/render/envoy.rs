@@ -259,6 +259,11 @@ impl Rendering<'_> {
             r#match: RouteMatch::Prefix("/".into()),
             action: Action::Route(Box::new(RouteAction {
                 cluster_specifier: self.cluster_specifier(),
+                // With several targets every attempt sets its own.
+                host_rewrite_literal: match self.plan.targets.as_slice() {
+                    [target] => Some(target.endpoint.authority()),
+                    _ => None,
+                },
                 // Fifteen seconds by default. Every attempt has a limit of its own.
                 timeout: Seconds::from_secs(0),
                 retry_policy: self.retry_policy(),

@@ -89,6 +89,11 @@ impl Exchange {
         self.head.header("authorization")
     }
 
+    /// Whether attempts have a role of their own, which counts them and says which target they try.
+    pub fn has_attempt_role(&self) -> bool {
+        self.gateway.config.attempt_role
+    }
+
     /// Something in the host failed; the exchange cannot go on.
     pub fn fail(&mut self) -> Reply {
         self.refuse(Reply::gateway_failure(), Ended::GatewayFailure)

@@ -86,10 +86,10 @@ pub struct Dispatch {
     pub body: Option<Vec<u8>>,
     /// For the attempts.
     pub plan: AttemptPlan,
-    /// Value of `:path` for the first attempt.
-    pub path: String,
-    /// Value of `:authority` for the first attempt.
-    pub authority: String,
+    /// Value of `:path` for the first attempt, where it differs from the client's.
+    pub path: Option<String>,
+    /// Value of `:authority` for the first attempt. With one target Envoy's route knows it.
+    pub authority: Option<String>,
     /// Envoy chooses the cluster by the plan. `false`: there is only one.
     pub chooses_cluster: bool,
     /// The caller's own key must reach one of the targets.
@@ -271,8 +271,9 @@ impl Exchange {
         let config = &self.gateway.config;
         let client_path = self.head.full_path();
         let first = choice.targets.first().and_then(|index| config.targets.get(*index));
-        let path = first.map(|target| upstream_path(&target.path_prefix, &client_path)).unwrap_or_default();
-        let authority = first.map(|target| target.authority.clone()).unwrap_or_default();
+        let path = first.map(|target| upstream_path(&target.path_prefix, &client_path));
+        let path = path.filter(|path| self.head.header(":path") != Some(path));
+        let authority = first.filter(|_| config.attempt_role).map(|target| target.authority.clone());
         if !config.attempt_role {
             self.record.only_target = first.map(|target| target.id.clone());
         }

@@ -78,14 +78,13 @@ impl Exchange {
         if head.attempts > 0 {
             set.push(("x-kt-attempts", head.attempts.to_string()));
         }
-        set.push(("x-request-id", self.record.request_id.clone()));
         let reset = head.ratelimit_reset.as_deref().filter(|_| head.status == 429 && !head.has_retry_after);
         if let Some(seconds) = reset.and_then(whole_seconds) {
             set.push(("retry-after", seconds.min(MAX_RETRY_AFTER_SECONDS).to_string()));
         }
         let mode = self.mode(head);
         let mut start =
-            AnswerStart { mode, set, drop_content_length: mode != AnswerMode::Pass, refuse: None };
+            AnswerStart { mode, set, drop_content_length: mode == AnswerMode::Stream, refuse: None };
         if mode == AnswerMode::Pass {
             start.set.extend(self.record.headers());
         } else if !matches!(head.content_encoding.as_str(), "" | "identity") {
