@@ -7,9 +7,11 @@ use kt_core::scan::words::Words;
 use std::time::{Duration, Instant};
 
 const BYTES: usize = 64 * 1024;
-const ORDINARY: &str = "The committee met on Tuesday to look at the figures for the last quarter, which were better than \
-    anyone had hoped. Sales in the north grew by a tenth, while the south stayed where it was. How this will go on, nobody \
-    could tell; but the mood was good, and so was the coffee. ";
+const ORDINARY: &str = "The committee met on Tuesday at 10:30 to look at the figures for Q3, which were better than \
+    anyone had hoped: sales in the north grew by 12 %, while the south stayed where it was. “How this will go on,” said \
+    Zoë, “nobody can tell”; but the mood was good, and so was the café’s coffee. Please write a short message to the \
+    people of the 3rd team, give them the current numbers from the text above and tell them what they can learn from it. \
+    The system (v2.4) now shows a complete list of orders; `SELECT id, name FROM orders WHERE total > 100;` does it too. ";
 
 #[test]
 fn no_text_costs_more_than_twenty_times_an_ordinary_one() {

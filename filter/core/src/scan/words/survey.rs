@@ -173,12 +173,13 @@ impl Survey {
     }
 }
 
-/// The hashes of what a word says in leetspeak.
-pub(super) fn unleeted(letters: &[u8]) -> [u64; 2] {
-    [b'i', b'l'].map(|one| {
+/// The hashes of what a word says in leetspeak; a `1` may stand for two letters.
+pub(super) fn unleeted(letters: &[u8]) -> impl Iterator<Item = u64> {
+    let ones: &[u8] = if letters.contains(&b'1') { b"il" } else { b"i" };
+    ones.iter().map(move |one| {
         let mut spelled = [0; MAX_FOLDED_BYTES];
         for (to, from) in spelled.iter_mut().zip(letters) {
-            *to = normalize::unleet(*from, one);
+            *to = normalize::unleet(*from, *one);
         }
         hash(spelled.get(..letters.len()).unwrap_or_default())
     })
