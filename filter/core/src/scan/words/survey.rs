@@ -176,13 +176,16 @@ impl Survey {
 /// The hashes of what a word says in leetspeak; a `1` may stand for two letters.
 pub(super) fn unleeted(letters: &[u8]) -> impl Iterator<Item = u64> {
     let ones: &[u8] = if letters.contains(&b'1') { b"il" } else { b"i" };
-    ones.iter().map(move |one| {
-        let mut spelled = [0; MAX_FOLDED_BYTES];
-        for (to, from) in spelled.iter_mut().zip(letters) {
-            *to = normalize::unleet(*from, *one);
-        }
-        hash(spelled.get(..letters.len()).unwrap_or_default())
-    })
+    ones.iter().map(move |one| hash_unleeted(letters, *one))
+}
+
+#[inline(never)]
+fn hash_unleeted(letters: &[u8], one: u8) -> u64 {
+    let mut spelled = [0; MAX_FOLDED_BYTES];
+    for (to, from) in spelled.iter_mut().zip(letters) {
+        *to = normalize::unleet(*from, one);
+    }
+    hash(spelled.get(..letters.len()).unwrap_or_default())
 }
 
 /// Where the first of enough single letters in a row stands.
