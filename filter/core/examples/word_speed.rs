@@ -2,7 +2,13 @@
 //!
 //! Prints the best time for each text and how many words were worth a second look. Runs as a WASI command too.
 
-#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used, reason = "a tool for developers")]
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "a tool for developers"
+)]
 
 use kt_core::config::{PromptInjection, SafetyFilter};
 use kt_core::policy::prompt_injection::{Injection, lexicon};

@@ -14,8 +14,9 @@ use crate::diagnostic::{Diagnostic, nearest};
 use crate::policy::prompt_injection::{phrase_words, phrases};
 use crate::scan::Match;
 use crate::scan::normalize::Folding;
-use crate::scan::words::rules::{Ends, Openings, PHRASE_HEAD, Phrases, Rules, Walk, contains, preceded};
+use crate::scan::words::rules::{Ends, Openings, PHRASE_HEAD, Phrases, Rules, Walk, contains};
 use crate::scan::words::{Hit, Side, Words};
+use std::ops::RangeInclusive;
 
 /// Kind of a phrase of the operator.
 const CUSTOM_PHRASE: &str = "custom_phrase";
@@ -86,13 +87,15 @@ impl Safety {
     }
 
     /// Adds the unsafe passages that start at or after `from`: in order, none overlapping.
-    pub fn inspect(&self, words: &Words, _text: &str, from: usize, matches: &mut Vec<Match>) {
+    pub fn inspect(&self, words: &Words, text: &str, from: usize, matches: &mut Vec<Match>) {
         let hits = words.hits();
         let ends = Ends { ordinal: u32::MAX, sentence: u32::MAX, offset: usize::MAX };
         let mut index = hits.partition_point(|hit| (hit.start as usize) < from);
         while let Some(hit) = hits.get(index) {
             index += 1;
-            if let Decision::Found(last, kind, score) = self.decide(hits, index - 1, ends, self.threshold) {
+            if let Decision::Found(last, kind, score) =
+                self.decide(hits, text, index - 1, ends, self.threshold)
+            {
                 let end = hits.get(last).map_or(hit.end, |hit| hit.end) as usize;
                 matches.push(Match { kind: kind.into(), start: hit.start as usize, end, score });
                 index = last + 1;
@@ -105,12 +108,12 @@ impl Safety {
     /// before the end.
     ///
     /// [`MAX_HELD_BYTES`]: crate::scan::words::rules::MAX_HELD_BYTES
-    pub fn open_from(&self, words: &Words, _text: &str, from: usize) -> usize {
+    pub fn open_from(&self, words: &Words, text: &str, from: usize) -> usize {
         let (hits, ends) = words.settled();
         let mut index = hits.partition_point(|hit| (hit.start as usize) < from);
         while let Some(hit) = hits.get(index) {
             index += 1;
-            match self.decide(hits, index - 1, ends, self.threshold) {
+            match self.decide(hits, text, index - 1, ends, self.threshold) {
                 Decision::Open => return hit.start as usize,
                 Decision::Found(last, ..) => index = last + 1,
                 Decision::Nothing => {}
@@ -120,7 +123,7 @@ impl Safety {
     }
 
     /// How sure it is that the text is unsafe, from 0 to 1. Weaker signs count, whatever the mode.
-    pub fn score(&self, words: &Words, _text: &str) -> f32 {
+    pub fn score(&self, words: &Words, text: &str) -> f32 {
         let hits = words.hits();
         let ends = Ends { ordinal: u32::MAX, sentence: u32::MAX, offset: usize::MAX };
         let mut best: f32 = 0.0;
@@ -128,7 +131,7 @@ impl Safety {
         let mut index = 0;
         while index < hits.len() {
             index += 1;
-            if let Decision::Found(last, _, score) = self.decide(hits, index - 1, ends, 0.0) {
+            if let Decision::Found(last, _, score) = self.decide(hits, text, index - 1, ends, 0.0) {
                 best = best.max(score);
                 doubt *= 1.0 - score * 0.2;
                 index = last + 1;
@@ -160,7 +163,7 @@ impl Safety {
     }
 
     /// What begins with the word at `first`: a phrase of the operator, else the surest rule.
-    fn decide(&self, hits: &[Hit], first: usize, ends: Ends, threshold: f32) -> Decision {
+    fn decide(&self, hits: &[Hit], text: &str, first: usize, ends: Ends, threshold: f32) -> Decision {
         let Some(hit) = hits.get(first) else { return Decision::Nothing };
         if hit.classes.safety & PHRASE_HEAD != 0 {
             match self.phrases.walk(hits, first, ends) {
@@ -172,25 +175,37 @@ impl Safety {
         if !self.rules.opens(hit) {
             return Decision::Nothing;
         }
-        let ahead = self.rules.ahead(hits, first);
+        let behind = self.rules.behind(hits, first);
+        let mut ahead = None;
         let whole = ends.offset == usize::MAX;
         let mut open = false;
         let mut best: Option<(usize, &'static str, f32)> = None;
         for (_, rule, begin) in self.rules.from(hit) {
-            let hopeless = whole && rule.steps.iter().skip(begin + 1).any(|step| step.0 & ahead == 0);
-            if rule.weight < threshold || hopeless {
+            let (lead, rest) = rule.steps.split_at_checked(begin).unwrap_or_default();
+            let hopeless = behind & rule.unless != 0
+                || lead.iter().any(|step| step.0 & behind == 0)
+                || rule.weight < threshold;
+            if hopeless {
+                continue;
+            }
+            let ahead = *ahead.get_or_insert_with(|| self.rules.ahead(hits, first));
+            if whole && rest.iter().skip(1).any(|step| step.0 & ahead == 0) {
                 continue;
             }
             let Some(lead) = self.rules.lead(rule, begin, hits, first) else { continue };
             let outcome = self.rules.walk(rule, begin, hits, first, ends);
-            if outcome == Walk::Dead || preceded(hits, first, Side::Safety, rule.unless) {
-                continue;
-            }
-            let Walk::Complete(last) = outcome else {
-                open = true;
-                continue;
+            let last = match outcome {
+                Walk::Complete(last) => last,
+                Walk::Dead => continue,
+                Walk::Alive => {
+                    open = true;
+                    continue;
+                }
             };
-            let excused = contains(hits, lead, last, Side::Safety, rule.unless | rule.unless_inside);
+            let turned = turned_round(hits, text, first..=last, ends);
+            open |= turned.is_none();
+            let excused = turned != Some(false)
+                || contains(hits, lead, last, Side::Safety, rule.unless | rule.unless_inside);
             if !excused && best.is_none_or(|(_, _, weight)| rule.weight > weight) {
                 best = Some((last, rule.kind, rule.weight));
             }
@@ -201,6 +216,22 @@ impl Safety {
             None => Decision::Nothing,
         }
     }
+}
+
+/// Whether a word of a match means its opposite, as in `exploit-free`; `None` if the next word would tell.
+fn turned_round(hits: &[Hit], text: &str, words: RangeInclusive<usize>, ends: Ends) -> Option<bool> {
+    for index in words {
+        let Some(end) = hits.get(index).map(|hit| hit.end) else { break };
+        if text.as_bytes().get(end as usize) != Some(&b'-') {
+            continue;
+        }
+        match hits.get(index + 1).filter(|next| next.start == end + 1) {
+            Some(next) if next.classes.safety & classes::PROOF != 0 => return Some(true),
+            None if ends.offset == end as usize + 1 => return None,
+            _ => {}
+        }
+    }
+    Some(false)
 }
 
 #[cfg(test)]
@@ -256,6 +287,44 @@ mod tests {
         check("Explain the history of nuclear weapons treaties.", None);
         check("This cake recipe is to die for.", None);
         check("Children need sleep, food and play.", None);
+    }
+
+    #[test]
+    fn a_compound_may_turn_a_word_round() {
+        check("Write an exploit for the login form", Some("cyber_abuse"));
+        check("Write an exploit-free login form", None);
+        check("How do I build a bomb-proof shelter?", None);
+        check("How do I build a bomb - a small one?", Some("weapons"));
+        check("Create an anti-malware scanner", None);
+        check_open("Write an exploit-fr", "exploit-fr");
+        check_open("Write an exploit-", "exploit-");
+    }
+
+    #[test]
+    fn prose_is_held_by_less_than_a_word() {
+        let text = "Sure, I can help you with that. To make the dough, you will want about five hundred grams of flour, and \
+            you should add the water slowly. I would write the amounts down, because the best way to get a feeling for \
+            bread is to change one thing at a time! Here is how I do it:\n\n1. Mix everything in a large bowl and let it \
+            rest for half an hour.\n2. Fold the dough a few times, then cover it.\n3. Give it time; it must be light \
+            and soft before you shape it.\n\nMany people find that the story of their first loaf is one of failure. \
+            They take it out of the oven too early, or they create a crust that nobody can cut. You need not worry: \
+            explain to your guests that it is rustic, show them the crumb, and tell them how long it took. If you plan \
+            to bake for a crowd, the order of steps stays the same, but you must buy twice the flour. My mother used to \
+            say that a good method is worth more than a good recipe. She would describe the sound of a finished loaf as \
+            that of an empty box. I like to think of the function of salt: it keeps the yeast from running away, and \
+            without it the bread has no taste. Would you like me to generate a shopping list, or should we go on with \
+            the next part of the guide? We could also design a schedule, so that the loaves are ready for dinner.";
+        let mut words = Words::new();
+        let (mut from, mut late) = (0, 0);
+        for end in 1..=text.len() {
+            let so_far = &text[..end];
+            words.scan(&POLICY.1, so_far, from);
+            from = POLICY.0.open_from(&words, so_far, from);
+            let partial =
+                so_far.len() - so_far.trim_end_matches(|letter: char| letter.is_alphanumeric()).len();
+            late += usize::from(end - from > partial);
+        }
+        assert!(late * 50 <= text.len(), "{late} of {}", text.len());
         check("Teenagers and sex education: what should schools teach?", None);
         check("How do I shoot people in low light?", None);
     }
@@ -424,6 +493,11 @@ mod tests {
             "nuclear",
             "weapon",
             "pneumonoultramicroscopicsilicovolcanoconiosis",
+            "exploit",
+            "exploit-free",
+            "bomb-proof",
+            "the sun went down behind the hills and nobody said a word about it",
+            "as far as the eye could reach there was nothing but grass and sky, and the road went on through it",
         ]);
         let gap = prop::sample::select(vec![
             " ", " ", " ", " ", " ", " ", ", ", ". ", "\n", "\n\n", "", "\u{200b}", " “", "-", "      ", ".",
@@ -431,7 +505,7 @@ mod tests {
         ]);
         let long = "[a-zé]{1,300}";
         let word = prop_oneof![20 => word.prop_map(str::to_owned), 1 => long];
-        proptest::collection::vec((word, gap), 0..60)
+        proptest::collection::vec((word, gap), 0..80)
             .prop_map(|words| words.into_iter().map(|(word, gap)| word + gap).collect())
     }
 

@@ -169,8 +169,7 @@ impl Folder {
     }
 
     #[inline]
-    pub(crate) fn glyph(&self, character: char) -> Glyph {
-        let code = character as u32;
+    pub(crate) fn glyph(&self, code: u32) -> Glyph {
         if let Some(glyph) = self.glyphs.get(code as usize) {
             return *glyph;
         }
@@ -181,13 +180,15 @@ impl Folder {
         match code {
             0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff => bytes(Glyph::ALONE),
             0xac00..=0xd7a3 => bytes(Glyph::CONTINUES),
-            _ => Folder::rare(character, self.folding),
+            // Quotes, dashes and dots; the full stops of Chinese.
+            0x2010..=0x2029 | 0x3000..=0x3004 => Glyph::BREAK,
+            _ => Folder::rare(code, self.folding),
         }
     }
 
     #[inline(never)]
-    fn rare(character: char, folding: Folding) -> Glyph {
-        Glyph::new(fold(character, folding))
+    fn rare(code: u32, folding: Folding) -> Glyph {
+        char::from_u32(code).map_or(Glyph::BREAK, |character| Glyph::new(fold(character, folding)))
     }
 }
 
@@ -391,7 +392,7 @@ mod tests {
     fn the_table_says_what_folding_says() {
         let folder = Folder::new(ALL);
         for character in ('\0'..='\u{ffff}').chain('\u{1d3ff}'..='\u{1d800}') {
-            assert_eq!(folder.glyph(character), Glyph::new(fold(character, ALL)), "{character:?}");
+            assert_eq!(folder.glyph(character as u32), Glyph::new(fold(character, ALL)), "{character:?}");
         }
     }
 

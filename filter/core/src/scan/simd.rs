@@ -264,13 +264,13 @@ mod letters {
     use core::arch::wasm32::*;
     use core::hint::black_box;
 
-    /// The case bit, `a`, `0`, and how many letters and digits there are.
+    /// The case bit, `a`, `0`, and how far the last letter and digit are from them.
     pub(super) type Constants = [v128; 5];
 
     #[inline(always)]
     pub(super) fn constants() -> Constants {
         // Hidden for the reason given above.
-        black_box([0x20, b'a', b'0', 26, 10]).map(|byte| u8x16_splat(byte))
+        black_box([0x20, b'a', b'0', 25, 9]).map(|byte| u8x16_splat(byte))
     }
 
     #[inline(always)]
@@ -279,8 +279,8 @@ mod letters {
         for (index, bytes) in block.as_chunks::<16>().0.iter().enumerate() {
             // SAFETY: sixteen bytes behind a reference, any alignment.
             let bytes = unsafe { v128_load(bytes.as_ptr().cast()) };
-            let letter = u8x16_lt(u8x16_sub(v128_or(bytes, *case), *a), *letters);
-            let digit = u8x16_lt(u8x16_sub(bytes, *zero), *digits);
+            let letter = u8x16_le(u8x16_sub(v128_or(bytes, *case), *a), *letters);
+            let digit = u8x16_le(u8x16_sub(bytes, *zero), *digits);
             // The sign bit of a byte that is no ASCII counts as it is.
             let other = v128_or(digit, bytes);
             odd |= u64::from(u8x16_bitmask(other)) << (16 * index);

@@ -30,7 +30,6 @@ pub use lexicon::{Classes, Lexicon, Side, hashes};
 
 use crate::scan::normalize::{Folder, views};
 use hash::hash;
-use lexicon::Opening;
 use read::Reader;
 use rules::{Ends, MAX_HELD_BYTES};
 use survey::Survey;
@@ -38,13 +37,9 @@ use survey::Survey;
 /// How far before `from` words are read as context. The caller of a stream keeps as much.
 const CONTEXT_BYTES: usize = 64;
 /// What is read before a word that could begin something: its context, and common words that a rule wants before it.
-const BEFORE_BYTES: usize = 160;
-/// What is read after it: the reach of a rule and the sign that its last word ends there.
-const AFTER_BYTES: usize = MAX_HELD_BYTES + 8;
-/// What is read around a word that takes common words to mean something.
-const LONE_BYTES: usize = 96;
-/// So many such words are looked at in one text; they are weak signs, and common in some texts.
-const MAX_LONE: usize = 8;
+const BEFORE_BYTES: usize = 128;
+/// What is read after it: the reach of a rule and the word after its last, which may turn it round.
+const AFTER_BYTES: usize = MAX_HELD_BYTES + 24;
 /// Numbers that keep stretches apart.
 const APART: u32 = 1000;
 
@@ -143,17 +138,12 @@ impl Words {
         let sights = &self.survey.sights;
         let first = sights.partition_point(|sight| (sight.start as usize) < from);
         let mut stretch: Option<(usize, usize)> = None;
-        let mut lone = 0;
         for (index, sight) in sights.iter().enumerate().skip(first) {
-            let (before, after) = match lexicon.opening(sights, index, text.len()) {
-                Opening::None => continue,
-                Opening::Lone if lone == MAX_LONE => continue,
-                Opening::Lone => (LONE_BYTES, LONE_BYTES),
-                Opening::Sure => (BEFORE_BYTES, AFTER_BYTES),
-            };
-            lone += usize::from(before == LONE_BYTES);
-            let start = (sight.start as usize).saturating_sub(before).max(context);
-            let end = (sight.start as usize + after).min(text.len());
+            if !lexicon.opens(sights, index, text.len()) {
+                continue;
+            }
+            let start = (sight.start as usize).saturating_sub(BEFORE_BYTES).max(context);
+            let end = (sight.start as usize + AFTER_BYTES).min(text.len());
             stretch = match stretch {
                 Some((begin, last)) if start <= last => Some((begin, last.max(end))),
                 Some((begin, last)) => {
@@ -352,10 +342,10 @@ mod tests {
         let mut at = 0;
         while at < text.len() {
             let length = text.as_bytes()[at..].iter().take_while(|byte| is_word(**byte)).count();
-            let mut words = OddWords::new(text, lexicon.folder(), at, at + length);
+            let mut words = OddWords::new(text, lexicon.folder(), at, at + length, None);
             let mut word = OddWords::blank();
             while words.next(&mut word) {
-                let spellings = [hash(word.letters())].into_iter().chain(survey::unleeted(word.letters()));
+                let spellings = [word.hash()].into_iter().chain(survey::unleeted(word.letters()));
                 let known = spellings
                     .take(if word.is_leet() { 3 } else { 1 })
                     .any(|hash| lexicon.find(hash).is_some());

@@ -36,7 +36,8 @@ pub(super) const COMMON: u64 = NOT
     | ABOUT
     | MINE;
 
-/// Classes of words that are not rare enough to be looked at for their own sake wherever they stand.
+/// Classes of words that are not rare enough to be looked at for their own sake: rules of one of these and common words are
+/// weak, and tell only beside others.
 pub(super) const FREQUENT: u64 = DUTY | TALK | AI | READ | LIMIT | PERSONA;
 
 const fn rule(kind: &'static str, weight: f32, steps: &'static [(u64, u32)]) -> Rule {

@@ -161,7 +161,7 @@ classes! {
     /// Without.
     WITHOUT = "without avoid evade avoiding escape evading ohne sans sin senza sem zonder eviter";
     /// Preventing, condemning, reporting: the sentence is about it, not for it.
-    AGAINST = "racism sexism hateful bigotry jail prison prevent prevents preventing prevention against stop stopping protect protects protecting protection condemn condemns report
+    AGAINST = "anti racism sexism hateful bigotry jail prison prevent prevents preventing prevention against stop stopping protect protects protecting protection condemn condemns report
         reports reported reporting convicted sentenced investigators investigation survivor survivors defend defending combat awareness accused
         allegedly verhindern schutzen gegen prevenir empecher contre proteger prevenir contra prevenire contro voorkomen tegen
         recognize recognise detect detecting detects mitigate history historians documentary law laws illegal wrong disagree stereotype stereotypes
@@ -193,4 +193,6 @@ classes! {
     /// Teaching and caring, which speak of the same things.
     EDU = "education educational teach teaches teaching talk talking talked learn learning about curriculum school schools doctor
         pediatrician parents parenting consent health biology";
+    /// Joined to a word by a hyphen, turns it round: `exploit-free`, `bomb-proof`.
+    PROOF = "free proof proofed resistant safe hardened protected detection detector detectors prevention scanner removal";
 }

@@ -34,47 +34,47 @@ impl<'a> Blocks<'a> {
     pub(super) fn next(&mut self) -> Option<Block> {
         let at = self.at;
         let Some(block) = self.bytes.get(at..).and_then(<[u8]>::first_chunk::<64>) else {
-            return self.last();
+            self.at = self.bytes.len();
+            return last(self.bytes, at);
         };
         let (runs, odd) = self.classifier.of(block);
         let cut = runs.leading_ones();
         if cut == 64 {
-            return Some(self.long());
+            self.at = end_of_run(self.bytes, at);
+            return Some(Block { at, runs, odd, long: Some(self.at) });
         }
         // What reaches beyond the block begins the next one.
         self.at = at + 64 - cut as usize;
         Some(Block { at, runs: runs & u64::MAX >> cut, odd, long: None })
     }
+}
 
-    #[inline(never)]
-    fn last(&mut self) -> Option<Block> {
-        let at = self.at;
-        let rest = self.bytes.get(at..).filter(|rest| !rest.is_empty())?;
-        let mut padded = [0; 64];
-        for (to, from) in padded.iter_mut().zip(rest) {
-            *to = *from;
-        }
-        let (runs, odd) = self.classifier.of(&padded);
-        self.at = self.bytes.len();
-        Some(Block { at, runs, odd, long: None })
-    }
+// The rare cases take what they need by value: a loop that lends its state to them would keep it in memory.
 
-    #[inline(never)]
-    fn long(&mut self) -> Block {
-        let start = self.at;
-        let mut end = start;
-        while let Some(block) = self.bytes.get(end..).and_then(<[u8]>::first_chunk::<64>) {
-            let ones = self.classifier.of(block).0.trailing_ones();
-            end += ones as usize;
-            if ones < 64 {
-                break;
-            }
-        }
-        let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80;
-        end += self.bytes.get(end..).unwrap_or_default().iter().take_while(|byte| word(byte)).count();
-        self.at = end;
-        Block { at: start, runs: u64::MAX, odd: u64::MAX, long: Some(end) }
+#[inline(never)]
+fn last(bytes: &[u8], at: usize) -> Option<Block> {
+    let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
+    let mut padded = [0; 64];
+    for (to, from) in padded.iter_mut().zip(rest) {
+        *to = *from;
     }
+    let (runs, odd) = simd::Letters::new().of(&padded);
+    Some(Block { at, runs, odd, long: None })
+}
+
+#[inline(never)]
+fn end_of_run(bytes: &[u8], start: usize) -> usize {
+    let classifier = simd::Letters::new();
+    let mut end = start;
+    while let Some(block) = bytes.get(end..).and_then(<[u8]>::first_chunk::<64>) {
+        let ones = classifier.of(block).0.trailing_ones();
+        end += ones as usize;
+        if ones < 64 {
+            return end;
+        }
+    }
+    let word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80;
+    end + bytes.get(end..).unwrap_or_default().iter().take_while(|byte| word(byte)).count()
 }
 
 /// Takes the first run off `runs`: its first bit, and the bit after its last; 64 if it fills the block to the end.

@@ -36,6 +36,14 @@ impl Classes {
     }
 }
 
+impl std::ops::BitOr for Classes {
+    type Output = Classes;
+
+    fn bitor(self, other: Classes) -> Classes {
+        Classes { injection: self.injection | other.injection, safety: self.safety | other.safety }
+    }
+}
+
 /// 64 Ki bits: fits the first-level cache, and a few thousand words leave nineteen in twenty unknown words outside.
 const FILTER_WORDS: usize = 1024;
 
@@ -46,23 +54,14 @@ pub struct Lexicon {
     filter: Box<[u64; FILTER_WORDS]>,
     /// Hashes of words by open addressing, zero where none is; a power of two, at most half full.
     slots: Vec<u64>,
+    /// Leaves as many of the upper bits of a hash as number the slots; in those of a short word the lower ones are all zero.
+    shift: u32,
     /// For each slot, which of `classes` its word has. Many words share one; apart from the hashes they stay in the cache.
     class_of: Vec<u16>,
     classes: Vec<Classes>,
     folder: Folder,
     /// What could begin with a telling word, by side.
     openings: [Openings; 2],
-}
-
-/// What a telling word could begin, given the telling words that follow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Opening {
-    /// Nothing.
-    None,
-    /// Something that else takes common words only, yet the word itself is common enough.
-    Lone,
-    /// Something.
-    Sure,
 }
 
 impl Lexicon {
@@ -86,10 +85,7 @@ impl Lexicon {
         known.dedup_by(|next, kept| {
             let same = next.0 == kept.0;
             if same {
-                kept.1 = Classes {
-                    injection: kept.1.injection | next.1.injection,
-                    safety: kept.1.safety | next.1.safety,
-                };
+                kept.1 = kept.1 | next.1;
             }
             same
         });
@@ -97,6 +93,7 @@ impl Lexicon {
         let mut lexicon = Lexicon {
             filter: Box::new([0; FILTER_WORDS]),
             slots: vec![0; size],
+            shift: 64 - size.trailing_zeros(),
             class_of: vec![0; size],
             classes: Vec::new(),
             folder,
@@ -135,7 +132,7 @@ impl Lexicon {
     #[inline]
     pub fn find(&self, hash: u64) -> Option<Classes> {
         let mask = self.slots.len() - 1;
-        let mut at = (hash >> 32) as usize & mask;
+        let mut at = (hash >> self.shift) as usize;
         loop {
             match self.slots.get(at) {
                 Some(0) | None => return None,
@@ -146,30 +143,31 @@ impl Lexicon {
         self.classes.get(usize::from(*self.class_of.get(at)?)).copied()
     }
 
-    /// What the telling word at `index` could begin in a text of `length` bytes.
-    pub(super) fn opening(&self, sights: &[Sight], index: usize, length: usize) -> Opening {
-        let Some(sight) = sights.get(index) else { return Opening::None };
+    /// Whether the telling word at `index` could begin something in a text of `length` bytes.
+    pub(super) fn opens(&self, sights: &[Sight], index: usize, length: usize) -> bool {
+        let Some(sight) = sights.get(index) else { return false };
         let [injection, safety] = &self.openings;
-        let reach = sight.start as usize + MAX_HELD_BYTES;
         let begins = sight.classes.injection & injection.anchors | sight.classes.safety & safety.anchors;
         if begins == 0 {
-            return Opening::None;
+            return false;
         }
+        let reach = sight.start as usize + MAX_HELD_BYTES;
+        let near = |next: &&Sight| next.start as usize <= reach;
+        let mut following = sights.get(index + 1..).unwrap_or_default().iter().take_while(near);
         let mut ahead = Classes::default();
-        // Forty telling words are more than fit into the reach of a rule in any prose.
-        let following = sights.get(index + 1..).unwrap_or_default().iter().take(40);
-        for next in following.take_while(|next| next.start as usize <= reach) {
-            ahead.injection |= next.classes.injection;
-            ahead.safety |= next.classes.safety;
+        // More telling words than fit into the reach of a rule in any prose; if there are more, any may be among them.
+        for next in following.by_ref().take(16) {
+            ahead = ahead | next.classes;
+        }
+        if following.next().is_some() {
+            ahead = Classes { injection: u64::MAX, safety: u64::MAX };
         }
         // In a stream the others may still come.
-        let unseen = reach >= length || following_is_dense(sights, index, reach);
-        let safety = safety.of(sight.classes.safety, if unseen { u64::MAX } else { ahead.safety });
-        if safety == Opening::Sure {
-            return safety;
+        if reach >= length {
+            ahead.safety = u64::MAX;
         }
-        let unseen = following_is_dense(sights, index, reach);
-        injection.of(sight.classes.injection, if unseen { u64::MAX } else { ahead.injection })
+        injection.met(sight.classes.injection, ahead.injection)
+            || safety.met(sight.classes.safety, ahead.safety)
     }
 
     fn add(&mut self, hash: u64, set: u16, classes: Classes) {
@@ -181,7 +179,7 @@ impl Lexicon {
             }
         }
         let mask = self.slots.len() - 1;
-        let mut at = (hash >> 32) as usize & mask;
+        let mut at = (hash >> self.shift) as usize;
         while self.slots.get(at).is_some_and(|slot| *slot != 0) {
             at = (at + 1) & mask;
         }
@@ -189,11 +187,6 @@ impl Lexicon {
             (*slot, *class) = (hash, set);
         }
     }
-}
-
-/// Forty telling words ahead do not tell what else is.
-fn following_is_dense(sights: &[Sight], index: usize, reach: usize) -> bool {
-    sights.get(index + 41).is_some_and(|sight| sight.start as usize <= reach)
 }
 
 /// The hashes of the words of a text, in order.

@@ -3,6 +3,8 @@
 //! Looks nothing up. Invariant: where a word begins and ends, and whether it is whole, depends only on its run and on the
 //! characters next to it.
 
+use super::Lexicon;
+use super::hash::{eight, hash, long, short};
 use crate::scan::normalize::{Folder, Glyph};
 
 /// A longer run of letters is cut: it is no word, and a stream must not wait for its end.
@@ -45,6 +47,20 @@ impl Folded {
         if self.length > MAX_FOLDED_BYTES { &[] } else { self.letters.get(..self.length).unwrap_or_default() }
     }
 
+    /// The hash of what it says.
+    #[inline]
+    pub(super) fn hash(&self) -> u64 {
+        let letters = &self.letters;
+        match self.length {
+            1..=8 => short(eight(letters, 0).unwrap_or(0), self.length),
+            9..=16 => {
+                let tail = eight(letters, self.length - 8).unwrap_or(0);
+                long(eight(letters, 0).unwrap_or(0), tail, self.length)
+            }
+            _ => hash(self.letters()),
+        }
+    }
+
     /// Digits among letters. `3d` and `v2` are too short to be a disguise.
     pub(super) fn is_leet(&self) -> bool {
         let letters = self.letters();
@@ -53,6 +69,7 @@ impl Folded {
             && letters.iter().any(u8::is_ascii_alphabetic)
     }
 
+    #[inline(always)]
     fn push(&mut self, glyph: Glyph) {
         self.disguised |= glyph.is_disguised();
         if let Some(slot) = self.letters.get_mut(self.length..self.length + 4) {
@@ -70,35 +87,46 @@ pub(super) struct OddWords<'a> {
     at: usize,
     end: usize,
     whole: bool,
+    telling: Option<&'a Lexicon>,
 }
 
 impl<'a> OddWords<'a> {
-    /// The words of `text[at..end]`.
-    pub(super) fn new(text: &'a str, folder: &'a Folder, at: usize, end: usize) -> OddWords<'a> {
+    /// The words of `text[at..end]`; of ideographs only those that may be `telling`, since each is a word of its own.
+    pub(super) fn new(
+        text: &'a str,
+        folder: &'a Folder,
+        at: usize,
+        end: usize,
+        telling: Option<&'a Lexicon>,
+    ) -> OddWords<'a> {
         // What continues a word that was cut is not a word.
         let before = text.get(..at).and_then(|text| text.chars().next_back());
-        let whole = !before.is_some_and(|character| folder.glyph(character).continues());
-        OddWords { text, folder, at, end, whole }
+        let whole = !before.is_some_and(|character| folder.glyph(character as u32).continues());
+        OddWords { text, folder, at, end, whole, telling }
     }
 
-    /// The next word. A folded word is large, hence no iterator of references and no copy of it.
+    /// Puts the next word into `word`, unless there is none.
     #[inline(never)]
     pub(super) fn next(&mut self, word: &mut Folded) -> bool {
         let mut begun = false;
-        let rest = self.text.get(self.at..self.end).unwrap_or_default();
-        for character in rest.chars() {
-            let glyph = self.folder.glyph(character);
-            let next = self.at + character.len_utf8();
+        let run = self.text.as_bytes().get(..self.end).unwrap_or_default();
+        while let Some(lead) = run.get(self.at) {
+            let (code, length) = decode(run, self.at, *lead);
+            let glyph = self.folder.glyph(code);
+            let next = self.at + length;
             if !glyph.continues() {
+                self.whole = true;
                 if begun {
                     word.end = self.at;
-                    self.whole = true;
                     return true;
                 }
                 self.at = next;
-                self.whole = true;
-                if glyph.stands_alone() {
-                    *word = Folded::new(next - character.len_utf8(), true);
+                if glyph.stands_alone()
+                    && self.telling.is_none_or(|lexicon| {
+                        lexicon.may_tell(short(u64::from(u32::from_le_bytes(glyph.bytes())), glyph.length()))
+                    })
+                {
+                    *word = Folded::new(next - length, true);
                     word.push(glyph);
                     word.end = next;
                     return true;
@@ -118,7 +146,7 @@ impl<'a> OddWords<'a> {
         }
         if begun {
             let after = self.text.get(self.at..).and_then(|text| text.chars().next());
-            word.whole &= !after.is_some_and(|character| self.folder.glyph(character).continues());
+            word.whole &= !after.is_some_and(|character| self.folder.glyph(character as u32).continues());
             word.end = self.at;
         }
         begun
@@ -127,5 +155,18 @@ impl<'a> OddWords<'a> {
     /// A word to fill.
     pub(super) fn blank() -> Folded {
         Folded::new(0, false)
+    }
+}
+
+/// The character at `at`, which begins with `lead`, and its length.
+#[inline(always)]
+fn decode(text: &[u8], at: usize, lead: u8) -> (u32, usize) {
+    let more = |ahead: usize| u32::from(text.get(at + ahead).copied().unwrap_or(0) & 0x3f);
+    let lead = u32::from(lead);
+    match lead {
+        0..0x80 => (lead, 1),
+        0x80..0xe0 => ((lead & 0x1f) << 6 | more(1), 2),
+        0xe0..0xf0 => ((lead & 0x0f) << 12 | more(1) << 6 | more(2), 3),
+        _ => ((lead & 0x07) << 18 | more(1) << 12 | more(2) << 6 | more(3), 4),
     }
 }

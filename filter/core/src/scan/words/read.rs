@@ -3,7 +3,7 @@
 //! Chooses no stretch. Invariant: numbers and sentences only grow, and words of different stretches are never near.
 
 use super::blocks::{Block, Blocks, take};
-use super::hash::{eight, hash, long, short};
+use super::hash::{eight, long, short};
 use super::odd::{Folded, MAX_FOLDED_BYTES, OddWords};
 use super::rules::Ends;
 use super::survey::unleeted;
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
             self.number(start, end);
             return self.look_up(&Folded::plain(self.text.as_bytes(), start, end));
         }
-        let mut words = OddWords::new(self.text, self.folder, start, end);
+        let mut words = OddWords::new(self.text, self.folder, start, end, None);
         let mut word = OddWords::blank();
         while words.next(&mut word) {
             self.number(word.start, word.end);
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
         if !word.whole || letters.is_empty() {
             return;
         }
-        let plain = hash(letters);
+        let plain = word.hash();
         if let Some(classes) = self.classes(plain) {
             return self.keep(word.start, word.end, plain, classes, word.disguised);
         }

@@ -106,9 +106,18 @@ impl Rules {
         let near = |hit: &&Hit| {
             hit.sentence == opener.sentence && hit.end as usize - opener.start as usize <= MAX_HELD_BYTES
         };
-        // Forty words are more than fit into the reach of a rule in any prose.
-        let following = hits.get(first + 1..).unwrap_or_default().iter().take(40).take_while(near);
+        // No rule spans more words than this.
+        let following = hits.get(first + 1..).unwrap_or_default().iter().take(24).take_while(near);
         following.fold(0, |all, hit| all | hit.classes.of(self.side))
+    }
+
+    /// All classes that stand before the word at `first` within the reach of [`Rules::lead`].
+    pub fn behind(&self, hits: &[Hit], first: usize) -> u64 {
+        let Some(opener) = hits.get(first) else { return 0 };
+        let before = hits.get(..first).unwrap_or_default().iter().rev();
+        let near =
+            |hit: &&Hit| hit.sentence == opener.sentence && hit.start + LOOK_BEHIND_BYTES >= opener.start;
+        before.take_while(near).fold(0, |all, hit| all | hit.classes.of(self.side))
     }
 
     /// The first of the words that the steps of `rule` before `begin` want before the word at `first`, which is that word

@@ -16,6 +16,9 @@ const MAX_ENCODED_RUNS: usize = 64;
 /// A shorter run of letters and digits hides no sentence worth decoding.
 const ENCODED_RUN_BYTES: usize = 20;
 
+/// A block and what may be loaded with its last word.
+const WINDOW: usize = 72;
+
 /// What a survey saw; a buffer to be used again.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Survey {
@@ -61,6 +64,13 @@ impl Survey {
                 self.spaced = spaced([before, singles]);
             }
             before = singles;
+            if odd & runs == 0
+                && at != from
+                && let Some(window) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WINDOW>)
+            {
+                self.plain(lexicon, text, at, runs, window, from);
+                continue;
+            }
             while runs != 0 {
                 let inside = runs;
                 let (first, beyond) = take(&mut runs);
@@ -80,6 +90,36 @@ impl Survey {
                 if lexicon.may_tell(hash) {
                     self.see(lexicon, start, end, hash);
                 }
+            }
+        }
+    }
+
+    /// The words of a block without a digit or foreign letter, somewhere inside the text: nearly all there are.
+    #[inline(always)]
+    fn plain(
+        &mut self,
+        lexicon: &Lexicon,
+        text: &str,
+        at: usize,
+        mut runs: u64,
+        window: &[u8; WINDOW],
+        from: usize,
+    ) {
+        while runs != 0 {
+            let (first, beyond) = take(&mut runs);
+            let (first, beyond) = (first as usize, beyond as usize);
+            let length = beyond - first;
+            let head = eight(window, first).unwrap_or(0);
+            let hash = if length <= 8 {
+                short(head, length)
+            } else if length <= 16 {
+                long(head, eight(window, beyond - 8).unwrap_or(0), length)
+            } else {
+                self.odd_run(lexicon, text, at + first, at + beyond, from);
+                continue;
+            };
+            if lexicon.may_tell(hash) {
+                self.see(lexicon, at + first, at + beyond, hash);
             }
         }
     }
@@ -106,7 +146,7 @@ impl Survey {
                 return;
             }
         }
-        let mut words = OddWords::new(text, lexicon.folder(), start, end);
+        let mut words = OddWords::new(text, lexicon.folder(), start, end, Some(lexicon));
         let mut word = OddWords::blank();
         while words.next(&mut word) {
             self.look_up(lexicon, &word);
@@ -121,7 +161,7 @@ impl Survey {
         if !word.whole || letters.is_empty() {
             return;
         }
-        let plain = hash(letters);
+        let plain = word.hash();
         if lexicon.may_tell(plain) && self.see(lexicon, word.start, word.end, plain) || !word.is_leet() {
             return;
         }
@@ -133,15 +173,19 @@ impl Survey {
     }
 }
 
-/// The hashes of what a word says in leetspeak.
-pub(super) fn unleeted(letters: &[u8]) -> [u64; 2] {
-    [b'i', b'l'].map(|one| {
-        let mut spelled = [0; MAX_FOLDED_BYTES];
-        for (to, from) in spelled.iter_mut().zip(letters) {
-            *to = normalize::unleet(*from, one);
-        }
-        hash(spelled.get(..letters.len()).unwrap_or_default())
-    })
+/// The hashes of what a word says in leetspeak; a `1` may stand for two letters.
+pub(super) fn unleeted(letters: &[u8]) -> impl Iterator<Item = u64> {
+    let ones: &[u8] = if letters.contains(&b'1') { b"il" } else { b"i" };
+    ones.iter().map(move |one| hash_unleeted(letters, *one))
+}
+
+#[inline(never)]
+fn hash_unleeted(letters: &[u8], one: u8) -> u64 {
+    let mut spelled = [0; MAX_FOLDED_BYTES];
+    for (to, from) in spelled.iter_mut().zip(letters) {
+        *to = normalize::unleet(*from, one);
+    }
+    hash(spelled.get(..letters.len()).unwrap_or_default())
 }
 
 /// Where the first of enough single letters in a row stands.

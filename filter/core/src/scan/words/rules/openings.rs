@@ -1,10 +1,9 @@
 //! Which telling words could begin something, by what telling words follow.
 //!
 //! Says nothing of order, distance or common words: what it lets through, the rules judge. Invariant: it lets through every
-//! match of every rule that has a telling word of its own.
+//! match of every rule that has a rare word of its own, or two telling ones.
 
 use super::Rule;
-use crate::scan::words::lexicon::Opening;
 
 /// Up to two more classes that must follow; zero: none.
 type Needs = [u64; 2];
@@ -18,15 +17,14 @@ pub struct Openings {
     pub(in crate::scan::words) anchors: u64,
     /// Classes that need no company.
     sure: u64,
-    /// Classes that need none but common words, yet are common themselves.
-    lone: u64,
     /// For each class, what it needs.
     needs: Vec<Vec<Needs>>,
 }
 
 impl Openings {
-    /// Of `rules`, where words of `common` classes tell nothing, and those of `frequent` classes not much unless another
-    /// follows. Words of the classes `sure` always count.
+    /// Of `rules`, where words of `common` classes tell nothing, and those of `frequent` classes too little unless another
+    /// follows: a rule of one of these and common words counts only where something else was worth a look. Words of the
+    /// classes `sure` always count.
     pub fn new(rules: &[Rule], common: u64, frequent: u64, sure: u64) -> Openings {
         let mut openings = Openings { telling: sure, anchors: sure, sure, ..Openings::default() };
         openings.needs = vec![Vec::new(); 64];
@@ -38,7 +36,6 @@ impl Openings {
             openings.telling |= needs.iter().fold(anchor, |all, need| all | need);
             if needs == [0; 2] {
                 openings.sure |= anchor & !frequent;
-                openings.lone |= anchor & frequent;
                 continue;
             }
             for (class, list) in openings.needs.iter_mut().enumerate() {
@@ -56,20 +53,20 @@ impl Openings {
         self
     }
 
-    /// What a word of these classes could begin with these ahead.
-    pub(in crate::scan::words) fn of(&self, classes: u64, ahead: u64) -> Opening {
+    /// Whether a word of these classes could begin something with those `ahead`.
+    pub(in crate::scan::words) fn met(&self, classes: u64, ahead: u64) -> bool {
         let mut left = classes & self.anchors;
         if left & self.sure != 0 {
-            return Opening::Sure;
+            return true;
         }
         let met = |need: &u64| *need == 0 || need & ahead != 0;
         while left != 0 {
             let class = left.trailing_zeros() as usize;
             left &= left - 1;
             if self.needs.get(class).is_some_and(|list| list.iter().any(|needs| needs.iter().all(met))) {
-                return Opening::Sure;
+                return true;
             }
         }
-        if classes & self.lone != 0 { Opening::Lone } else { Opening::None }
+        false
     }
 }
