@@ -3,15 +3,15 @@
 //! Runs automata; builds them only with feature `compile`, which the wasm module does without. Invariant (the streaming
 //! law): no match is longer than [`LONGEST_MATCH`], so where one may begin is decided after that much text.
 
+mod automaton;
 #[cfg(feature = "compile")]
 mod compile;
+#[cfg(feature = "compile")]
+mod tabulate;
 
 use super::Step;
 use super::turns::{Find, Turns};
-use regex_automata::dfa::Automaton;
-use regex_automata::dfa::dense::DFA;
-use regex_automata::dfa::regex::Regex;
-use regex_automata::{Anchored, Input};
+use automaton::Automaton;
 
 /// The most bytes that an operator's pattern may match, since that much streamed text is held back for it.
 pub const LONGEST_MATCH: usize = 256;
@@ -20,7 +20,7 @@ pub const LONGEST_MATCH: usize = 256;
 pub const MOST_AUTOMATON_BYTES: usize = 512 * 1024;
 
 /// Begins every file of automata; the digit is the version of the form.
-const MAGIC: &[u8; 8] = b"kt-dfa-1";
+const MAGIC: &[u8; 8] = b"kt-dfa-2";
 
 /// Patterns with a name each.
 pub struct Patterns {
@@ -29,8 +29,12 @@ pub struct Patterns {
     automata: Vec<Automata>,
 }
 
-/// Forwards to the end of a match, backwards to its beginning.
-type Automata = Regex<DFA<Vec<u32>>>;
+struct Automata {
+    /// To the end of a match.
+    forward: Automaton,
+    /// From there to its beginning.
+    reverse: Automaton,
+}
 
 /// A find: `text[start..end]`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,9 +65,9 @@ impl Patterns {
         let (mut names, mut automata) = (Vec::new(), Vec::new());
         for _ in 0..count {
             names.push(String::from_utf8(field(&mut rest)?.to_vec()).map_err(|_| Damaged)?);
-            let forward = automaton(field(&mut rest)?)?;
-            let reverse = automaton(field(&mut rest)?)?;
-            automata.push(Regex::builder().build_from_dfas(forward, reverse));
+            let forward = Automaton::read(field(&mut rest)?)?;
+            let reverse = Automaton::read(field(&mut rest)?)?;
+            automata.push(Automata { forward, reverse });
         }
         if !rest.is_empty() {
             return Err(Damaged);
@@ -82,10 +86,8 @@ impl Patterns {
         };
         for (name, automata) in self.names.iter().zip(&self.automata) {
             push(name.as_bytes());
-            for automaton in [automata.forward(), automata.reverse()] {
-                let (padded, padding) = automaton.to_bytes_little_endian();
-                push(padded.get(padding..).unwrap_or_default());
-            }
+            push(&automata.forward.write());
+            push(&automata.reverse.write());
         }
         bytes
     }
@@ -113,15 +115,13 @@ impl Patterns {
     /// What one pattern finds first in `text[from..]`; `more`: the text may go on.
     pub(crate) fn next(&self, pattern: usize, text: &str, from: usize, more: bool) -> Step<Find<usize>> {
         let Some(automata) = self.automata.get(pattern) else { return Step::Open(text.len()) };
-        // No automaton of ours can give up: they are built without quit bytes.
-        let found = automata.try_search(&Input::new(text).range(from..)).ok().flatten();
-        let hit = found.map(|found| Find { kind: pattern, start: found.start(), end: found.end() });
+        let hit = automata.first(text, from).map(|(start, end)| Find { kind: pattern, start, end });
         // One byte more than the longest match: the automaton reports a match one byte late.
         let undecided = text.len().saturating_sub(LONGEST_MATCH + 1).max(from);
         let open = match hit {
             // Asked only near the end, or a text full of matches would ask it for each of them.
             Some(hit) if !more || hit.start < undecided => return Step::Hit(hit),
-            _ if more => first_open(automata, text, undecided),
+            _ if more => automata.first_open(text, undecided),
             _ => text.len(),
         };
         match hit {
@@ -131,24 +131,24 @@ impl Patterns {
     }
 }
 
-/// The first place from `from` on where a match may have begun whose end is not decided by `text`.
-fn first_open(automata: &Automata, text: &str, from: usize) -> usize {
-    (from..text.len()).find(|start| is_open(automata, text, *start)).unwrap_or(text.len())
-}
-
-/// A match that begins at `start` is still possible, or may still grow, at the end of `text`.
-fn is_open(automata: &Automata, text: &str, start: usize) -> bool {
-    let automaton = automata.forward();
-    let input = Input::new(text).range(start..).anchored(Anchored::Yes);
-    let Ok(mut state) = automaton.start_state_forward(&input) else { return false };
-    for byte in text.as_bytes().get(start..).unwrap_or_default() {
-        state = automaton.next_state(state, *byte);
-        if automaton.is_dead_state(state) {
-            return false;
-        }
+impl Automata {
+    /// The first match in `text[from..]`.
+    fn first(&self, text: &str, from: usize) -> Option<(usize, usize)> {
+        let bytes = text.as_bytes();
+        let end = self.forward.end_of_first(bytes, from)?;
+        let start = self.reverse.start_of_longest(bytes, from..end)?;
+        // Always so, unless the tables were tampered with: an empty match would be found again and again.
+        let is_text = start < end && text.is_char_boundary(start) && text.is_char_boundary(end);
+        is_text.then_some((start, end))
     }
-    // Within a character nothing begins.
-    text.is_char_boundary(start)
+
+    /// The first place from `from` on where a match may have begun whose end is not decided by `text`.
+    fn first_open(&self, text: &str, from: usize) -> usize {
+        // Within a character nothing begins.
+        let is_open =
+            |start: &usize| text.is_char_boundary(*start) && self.forward.is_open(text.as_bytes(), *start);
+        (from..text.len()).find(is_open).unwrap_or(text.len())
+    }
 }
 
 /// Takes a number off the front.
@@ -166,12 +166,9 @@ fn field<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Damaged> {
     Ok(field)
 }
 
-fn automaton(bytes: &[u8]) -> Result<DFA<Vec<u32>>, Damaged> {
-    // The tables are read in place as words, so they have to be aligned as words.
-    let mut padded = vec![0; bytes.len() + align_of::<u32>()];
-    let offset = padded.as_ptr().align_offset(align_of::<u32>());
-    let aligned = padded.get_mut(offset..offset + bytes.len()).ok_or(Damaged)?;
-    aligned.copy_from_slice(bytes);
-    let (automaton, read) = DFA::from_bytes(aligned).map_err(|_| Damaged)?;
-    if read != bytes.len() { Err(Damaged) } else { Ok(automaton.to_owned()) }
+/// Takes a short number off the front.
+fn number16(rest: &mut &[u8]) -> Result<u32, Damaged> {
+    let (number, after) = rest.split_first_chunk::<2>().ok_or(Damaged)?;
+    *rest = after;
+    Ok(u32::from(u16::from_le_bytes(*number)))
 }

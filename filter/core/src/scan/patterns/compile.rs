@@ -3,11 +3,12 @@
 //! Does not search. Invariant: whatever it accepts has a bounded match, is never empty, and needs no work at run time that
 //! grows faster than the text.
 
+use super::tabulate::{Direction, tabulate};
 use super::{Automata, LONGEST_MATCH, MOST_AUTOMATON_BYTES, Patterns};
 use crate::config::DetectPattern;
 use crate::diagnostic::Diagnostic;
 use regex_automata::MatchKind;
-use regex_automata::dfa::{StartKind, dense, regex::Regex};
+use regex_automata::dfa::{StartKind, dense};
 use regex_automata::nfa::thompson;
 use regex_syntax::hir::{Class, ClassUnicode, ClassUnicodeRange, Hir, HirKind, Look};
 
@@ -47,7 +48,7 @@ impl Patterns {
 }
 
 fn size(automata: &Automata) -> usize {
-    automata.forward().memory_usage() + automata.reverse().memory_usage()
+    automata.forward.written_length() + automata.reverse.written_length()
 }
 
 fn name_problem(patterns: &[DetectPattern], n: usize, pattern: &DetectPattern) -> Option<Diagnostic> {
@@ -178,7 +179,7 @@ fn ascii_class(mut class: ClassUnicode) -> ClassUnicode {
 }
 
 /// Why there is no automaton.
-enum Refused {
+pub(super) enum Refused {
     TooLarge,
     Unsupported(String),
 }
@@ -201,22 +202,34 @@ impl Refused {
 }
 
 fn build(expression: &Hir) -> Result<Automata, Refused> {
-    let config = dense::Config::new()
-        .dfa_size_limit(Some(MOST_AUTOMATON_BYTES))
-        .determinize_size_limit(Some(MOST_BUILDING_BYTES))
-        .prefilter(None);
-    let forward = automaton(expression, config.clone().start_kind(StartKind::Both), false)?;
-    let backward = config.start_kind(StartKind::Anchored).match_kind(MatchKind::All);
-    let reverse = automaton(expression, backward, true)?;
-    let automata = Regex::builder().build_from_dfas(forward, reverse);
+    let (forward, reverse) = determinise(expression)?;
+    let forward = tabulate(&forward, Direction::Forward).ok_or(Refused::TooLarge)?;
+    let reverse = tabulate(&reverse, Direction::Backward).ok_or(Refused::TooLarge)?;
+    let automata = Automata { forward, reverse };
     if size(&automata) > MOST_AUTOMATON_BYTES { Err(Refused::TooLarge) } else { Ok(automata) }
 }
 
-fn automaton(
-    expression: &Hir,
-    config: dense::Config,
-    reverse: bool,
-) -> Result<dense::DFA<Vec<u32>>, Refused> {
+/// The automaton that reads forwards, and the one that reads backwards.
+pub(super) fn determinise(expression: &Hir) -> Result<(Dense, Dense), Refused> {
+    let config = dense::Config::new()
+        .dfa_size_limit(Some(MOST_AUTOMATON_BYTES))
+        .determinize_size_limit(Some(MOST_BUILDING_BYTES))
+        .accelerate(false)
+        .prefilter(None);
+    let forward = automaton(expression, config.clone().start_kind(StartKind::Both), false)?;
+    let backward = config.start_kind(StartKind::Anchored).match_kind(MatchKind::All);
+    Ok((forward, automaton(expression, backward, true)?))
+}
+
+/// An expression of a test, as the automata take it.
+#[cfg(test)]
+pub(super) fn parsed(regex: &str) -> Hir {
+    in_ascii(regex_syntax::parse(regex).unwrap_or_else(|_| Hir::fail()))
+}
+
+type Dense = dense::DFA<Vec<u32>>;
+
+fn automaton(expression: &Hir, config: dense::Config, reverse: bool) -> Result<Dense, Refused> {
     let shape = thompson::Config::new()
         .reverse(reverse)
         .which_captures(thompson::WhichCaptures::None)
