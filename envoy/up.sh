@@ -29,7 +29,7 @@ if [ -z "$demo" ]; then
     if [ -n "${TOGETHER_API_KEY:-}" ]; then demo=0; else demo=1; fi
 fi
 if [ "$demo" = 1 ]; then
-    (cd "$root" && cargo build --release --locked -q -p kt-tests --bin kt-upstream)
+    (cd "$root" && CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo build --release --locked -q -p kt-tests --bin kt-upstream)
     start_apart upstream "$release/kt-upstream" --demo --listen "127.0.0.1:${KT_DEMO_PORT:-0}" --pace-ms 20
     upstream=
     for _ in $(seq 100); do
