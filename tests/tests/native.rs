@@ -51,7 +51,7 @@ fn run(exchange: &mut Exchange, call: &Call, answer: &ModelAnswer) -> Outcome {
     // The filter removes these as they arrive, before the exchange sees anything.
     forwarded.0.retain(|(name, _)| !name.starts_with("x-kt-") && name != "accept-encoding");
     let sent = SentUpstream {
-        path: dispatch.path,
+        path: dispatch.path.unwrap_or_else(|| call.path.clone()),
         headers: forwarded,
         body: dispatch.body.unwrap_or_else(|| call.body.clone()),
     };

@@ -64,6 +64,12 @@ impl Holdback {
         self.window.len() - self.open
     }
 
+    /// The decided text from `place` on as it came in, while it is still at hand.
+    pub fn decided_since(&self, place: u64) -> Option<&str> {
+        let start = usize::try_from(place.checked_sub(self.base)?).ok()?;
+        self.window.get(start..self.open)
+    }
+
     /// Edits of decided text that [`Holdback::forget`] has not dropped, oldest first.
     pub fn edits(&self) -> impl Iterator<Item = &Edit> {
         self.edits.iter()

@@ -153,7 +153,7 @@ impl Exchange {
         if held > MAX_HELD_BYTES {
             return Err(Stop::Uninspectable("too much text is held back"));
         }
-        stream.release(&gateway, out);
+        stream.release(out);
         Ok(())
     }
 
@@ -294,7 +294,7 @@ impl Queued {
 
 impl Stream {
     /// Lets every event leave that nothing holds any more.
-    fn release(&mut self, _gateway: &Gateway, out: &mut Vec<u8>) {
+    fn release(&mut self, out: &mut Vec<u8>) {
         let Stream { endpoint, lanes, queue, .. } = self;
         // What waits, of what comes behind it: the lanes it adds to, and the choices of those.
         let mut waiting: Vec<usize> = Vec::new();
@@ -343,7 +343,9 @@ fn emit_first_part(endpoint: Endpoint, lanes: &[(Lane, Holdback)], event: &mut Q
     let Some(part) = event.parts.first() else { return };
     let Some((_, holdback)) = lanes.get(part.lane) else { return };
     let certain = part.left_to..holdback.released().min(part.range.end);
-    if certain.is_empty() || !says_something(&event.frame, endpoint, lanes, part, &certain) {
+    // White space alone is not worth an event of its own: it can wait for the word after it.
+    let blank = holdback.decided_since(certain.start).is_some_and(|text| text.trim().is_empty());
+    if certain.is_empty() || blank {
         return;
     }
     let left_to = certain.end;
@@ -352,20 +354,6 @@ fn emit_first_part(endpoint: Endpoint, lanes: &[(Lane, Holdback)], event: &mut Q
     if let Some(part) = event.parts.first_mut() {
         part.left_to = left_to;
     }
-}
-
-/// Whether a part is worth an event of its own: white space alone can wait for the word after it.
-fn says_something(
-    frame: &Frame,
-    endpoint: Endpoint,
-    lanes: &[(Lane, Holdback)],
-    part: &Part,
-    range: &Range<u64>,
-) -> bool {
-    let Some(data) = frame.data() else { return false };
-    let Ok(event) = delta::read(endpoint, &data) else { return false };
-    let text = event.deltas.first().map(|delta| edited(lanes, part, &delta.text.value, range));
-    text.is_some_and(|text| !text.trim().is_empty())
 }
 
 fn write_edited(
