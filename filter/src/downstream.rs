@@ -206,8 +206,9 @@ impl DownstreamFilter {
             ),
         };
         let now = host::now_ns();
-        let (attempts, target) = match self.clock.dispatched {
-            0 => (0, None),
+        let (attempts, target) = match (self.clock.dispatched, self.clock.answered) {
+            (0, _) => (0, None),
+            (_, 0) if self.replied => (0, None),
             _ => self.attempt(),
         };
         Timing {

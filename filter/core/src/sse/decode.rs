@@ -161,6 +161,11 @@ impl Frame {
         if !written {
             data_lines(data, b"data: ", usual_end, &mut rewritten);
         }
+        if rewritten.ends_with(b"\r\n\r") {
+            // The chunk ended inside the last CR LF. Its LF leads the next frame, but this one may be followed by another copy,
+            // and clients look for the whole pair.
+            rewritten.push(b'\n');
+        }
         rewritten
     }
 
