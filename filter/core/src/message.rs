@@ -11,6 +11,7 @@ mod answer;
 mod escape;
 mod json;
 mod keys;
+mod names;
 mod nested;
 mod plain;
 mod reader;

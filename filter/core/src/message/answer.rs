@@ -3,7 +3,8 @@
 //! Decides nothing. Invariant: texts, leaks and finish reasons carry the index their choice names, wherever it stands.
 
 use super::json::Kind;
-use super::reader::{Reader, Result, spells_tokens};
+use super::names::Name;
+use super::reader::{Reader, Result};
 use super::text::{Channel, Text};
 use super::turn::{self, Arguments};
 use super::usage::Usage;
@@ -40,22 +41,22 @@ impl<'a> Reader<'a> {
         let mut answer = Answer::default();
         let mut members = self.cursor.body()?;
         while let Some(key) = self.cursor.next_key(&mut members)? {
-            match (&*key, endpoint) {
-                ("choices", Endpoint::ChatCompletions | Endpoint::Completions) => {
+            match (key, endpoint) {
+                (Name::Choices, Endpoint::ChatCompletions | Endpoint::Completions) => {
                     self.each_item("choices", |reader, number| reader.choice(number, arguments, &mut answer))?
                 }
-                ("prompt", Endpoint::ChatCompletions | Endpoint::Completions) => self.echo()?,
-                ("results", Endpoint::Rerank) => self.each_item("results", Reader::ranked)?,
-                ("model", _) => answer.model = self.word()?,
-                ("usage", _) => self.usage(&mut answer.usage)?,
+                (Name::Prompt, Endpoint::ChatCompletions | Endpoint::Completions) => self.echo()?,
+                (Name::Results, Endpoint::Rerank) => self.each_item("results", Reader::ranked)?,
+                (Name::Model, _) => answer.model = self.word()?,
+                (Name::Usage, _) => self.usage(&mut answer.usage)?,
                 // Groq sends the counts of a stream here.
-                ("x_groq", _) if self.cursor.kind()? == Kind::Object => {
-                    self.each_member(|reader, key| match &*key {
-                        "usage" => reader.usage(&mut answer.usage),
+                (Name::XGroq, _) if self.cursor.kind()? == Kind::Object => {
+                    self.each_member(|reader, key| match key {
+                        Name::Usage => reader.usage(&mut answer.usage),
                         _ => reader.cursor.skip(),
                     })?;
                 }
-                ("error", _) => {
+                (Name::Error, _) => {
                     answer.is_error = self.cursor.kind()? != Kind::Null;
                     self.cursor.skip()?;
                 }
@@ -71,12 +72,12 @@ impl<'a> Reader<'a> {
         let mut index = number;
         let mut finish_reason = None;
         self.each_member_of("choices[]", |reader, key| {
-            match &*key {
-                "index" => index = reader.index()?.unwrap_or(number),
-                "text" => reader.text("choices[].text", [number, 0, 0], Channel::Text)?,
-                "message" | "delta" => {
-                    let (place, places) = match &*key {
-                        "message" => ("choices[].message", &turn::ANSWER),
+            match key {
+                Name::Index => index = reader.index()?.unwrap_or(number),
+                Name::Text => reader.text("choices[].text", [number, 0, 0], Channel::Text)?,
+                Name::Message | Name::Delta => {
+                    let (place, places) = match key {
+                        Name::Message => ("choices[].message", &turn::ANSWER),
                         _ => ("choices[].delta", &turn::DELTA),
                     };
                     match reader.cursor.kind()? {
@@ -87,9 +88,9 @@ impl<'a> Reader<'a> {
                     }
                 }
                 // Some servers send an empty reason while the choice goes on.
-                "finish_reason" => finish_reason = reader.word()?.filter(|reason| !reason.is_empty()),
-                "usage" => reader.usage(&mut answer.usage)?,
-                key if spells_tokens(key) => reader.leak()?,
+                Name::FinishReason => finish_reason = reader.word()?.filter(|reason| !reason.is_empty()),
+                Name::Usage => reader.usage(&mut answer.usage)?,
+                name if name.spells_tokens() => reader.leak()?,
                 _ => reader.cursor.skip()?,
             }
             Ok(())
@@ -112,8 +113,8 @@ impl<'a> Reader<'a> {
     /// One document of a ranking, the caller's own text.
     fn ranked(&mut self, number: u32) -> Result<()> {
         self.role = Role::User;
-        self.each_member_of("results[]", |reader, key| match &*key {
-            "document" => reader.leaves("results[].document", [number, 0, 0], Channel::Prompt),
+        self.each_member_of("results[]", |reader, key| match key {
+            Name::Document => reader.leaves("results[].document", [number, 0, 0], Channel::Prompt),
             _ => reader.cursor.skip(),
         })
     }
@@ -125,9 +126,9 @@ impl<'a> Reader<'a> {
             Kind::Array => self.each_item("prompt", |reader, number| {
                 let at = [number, 0, 0];
                 match reader.cursor.kind()? {
-                    Kind::Object => reader.each_member(|reader, key| match &*key {
-                        "text" => reader.text("prompt[].text", at, Channel::Prompt),
-                        key if spells_tokens(key) => reader.leak(),
+                    Kind::Object => reader.each_member(|reader, key| match key {
+                        Name::Text => reader.text("prompt[].text", at, Channel::Prompt),
+                        name if name.spells_tokens() => reader.leak(),
                         _ => reader.cursor.skip(),
                     }),
                     _ => reader.text("prompt[]", at, Channel::Prompt),

@@ -5,6 +5,7 @@
 
 use super::escape::{decode_with, escape_at, simple};
 use super::keys::{Duplicate, Keys, Scope};
+use super::names::Name;
 use super::{BodyError, BodyErrorKind, MAX_DEPTH, plain};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -149,7 +150,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Kind of the next value; the cursor stays before it.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn kind(&mut self) -> Result<Kind> {
         Ok(match self.peek()? {
             b'"' => Kind::String,
@@ -163,7 +164,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes a string.
-    #[inline]
+    #[inline(never)]
     pub(super) fn string(&mut self) -> Result<Raw> {
         self.expect(b'"')?;
         let raw = string_from(self.text.as_bytes(), self.at, self.surrogates);
@@ -285,7 +286,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Enters an object.
-    #[inline]
+    #[inline(never)]
     pub(super) fn members(&mut self) -> Result<Members> {
         self.expect(b'{')?;
         self.deeper()?;
@@ -293,8 +294,8 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next key of an object, with the cursor before its value; `None` once the object has ended.
-    #[inline]
-    pub(super) fn next_key(&mut self, members: &mut Members) -> Result<Option<Cow<'a, str>>> {
+    #[inline(never)]
+    pub(super) fn next_key(&mut self, members: &mut Members) -> Result<Option<Name>> {
         // Works on a copy of the offset: a chain of updates through memory takes longer than the work itself.
         let bytes = self.text.as_bytes();
         let mut at = past_blanks(bytes, self.at);
@@ -319,24 +320,21 @@ impl<'a> Cursor<'a> {
         }
         let raw = string_from(bytes, at + 1, self.surrogates);
         let raw = self.pass_string(raw)?;
-        let key = self.decoded(raw);
-        let written = match key {
-            Cow::Borrowed(written) => Some(written),
-            Cow::Owned(_) => None,
+        let name = match self.decoded(raw) {
+            Cow::Borrowed(written) => self.keys.add(&mut members.keys, written, Some(written)),
+            Cow::Owned(value) => self.keys.add(&mut members.keys, &value, None),
         };
-        if let Err(Duplicate) = self.keys.add(&mut members.keys, &key, written) {
-            return Err(self.stop(BodyErrorKind::DuplicateKey));
-        }
+        let Ok(name) = name else { return Err(self.stop(BodyErrorKind::DuplicateKey)) };
         let colon = past_blanks(bytes, raw.end + 1);
         if bytes.get(colon) != Some(&b':') {
             return Err(self.stop_at(BodyErrorKind::InvalidJson, colon));
         }
         self.at = colon + 1;
-        Ok(Some(key))
+        Ok(Some(name))
     }
 
     /// Enters an array.
-    #[inline]
+    #[inline(never)]
     pub(super) fn items(&mut self) -> Result<Items> {
         self.expect(b'[')?;
         self.deeper()?;
@@ -344,7 +342,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Whether another item comes next.
-    #[inline]
+    #[inline(never)]
     pub(super) fn next_item(&mut self, items: &mut Items) -> Result<bool> {
         if self.eat(b']')? {
             self.depth -= 1;

@@ -3,6 +3,8 @@
 //! Compares values, not spellings: `"a"` and `"\u0061"` are one key. Invariant: an object of n keys costs no more than
 //! n log n comparisons, whatever its keys are.
 
+use super::names::Name;
+
 /// Up to this many keys of an object are compared one by one; more are sorted once, when the object ends.
 const COMPARED_KEYS: usize = 32;
 
@@ -33,7 +35,9 @@ pub(super) struct Keys<'a> {
 pub(super) struct Scope {
     /// Where they start among the open ones.
     first: usize,
-    /// One bit per hash of a key; spares most comparisons.
+    /// One bit for each name that it has; those need no comparison.
+    named: u128,
+    /// One bit per hash of another key; spares most comparisons.
     seen: u64,
 }
 
@@ -49,17 +53,26 @@ impl<'a> Keys<'a> {
     /// An object begins.
     #[inline]
     pub(super) fn enter(&self) -> Scope {
-        Scope { first: self.open.len(), seen: 0 }
+        Scope { first: self.open.len(), named: 0, seen: 0 }
     }
 
-    /// The object has a key `value`; `written` is the same, if it was written without escapes.
+    /// The object has a key `value`, whose name is returned; `written` is the same, if it was written without escapes.
     #[inline]
     pub(super) fn add(
         &mut self,
         scope: &mut Scope,
         value: &str,
         written: Option<&'a str>,
-    ) -> Result<(), Duplicate> {
+    ) -> Result<Name, Duplicate> {
+        let name = Name::of(value);
+        if name != Name::Other {
+            let bit = name.bit();
+            if scope.named & bit != 0 {
+                return Err(Duplicate);
+            }
+            scope.named |= bit;
+            return Ok(name);
+        }
         let own = self.open.get(scope.first..).unwrap_or_default();
         if own.len() < COMPARED_KEYS {
             let bit = 1 << (mark(value.as_bytes()) & 63);
@@ -75,7 +88,7 @@ impl<'a> Keys<'a> {
                 Key::Decoded(self.decoded.len() - 1)
             }
         });
-        Ok(())
+        Ok(name)
     }
 
     /// The object ends.

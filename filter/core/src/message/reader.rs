@@ -5,6 +5,7 @@
 
 pub(super) use super::json::Result;
 use super::json::{Cursor, Kind, Raw};
+use super::names::Name;
 use super::nested;
 use super::text::{Channel, Layer, OUTSIDE, Place, Text};
 use super::{BodyError, BodyErrorKind, Unscanned};
@@ -93,7 +94,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub(super) fn each_member(
         &mut self,
-        mut read: impl FnMut(&mut Reader<'a>, Cow<'a, str>) -> Result<()>,
+        mut read: impl FnMut(&mut Reader<'a>, Name) -> Result<()>,
     ) -> Result<()> {
         let mut members = self.cursor.members()?;
         while let Some(key) = self.cursor.next_key(&mut members)? {
@@ -107,7 +108,7 @@ impl<'a> Reader<'a> {
     pub(super) fn each_member_of(
         &mut self,
         place: &'static str,
-        read: impl FnMut(&mut Reader<'a>, Cow<'a, str>) -> Result<()>,
+        read: impl FnMut(&mut Reader<'a>, Name) -> Result<()>,
     ) -> Result<()> {
         match self.cursor.kind()? {
             Kind::Object => self.each_member(read),
@@ -144,6 +145,11 @@ impl<'a> Reader<'a> {
         Ok(Some(self.cursor.decoded(raw)))
     }
 
+    /// The name that a string says, or nothing where there is a value of another kind.
+    pub(super) fn name(&mut self) -> Result<Option<Name>> {
+        Ok(self.word()?.map(|word| Name::of(&word)))
+    }
+
     /// The value of a number without sign, fraction and exponent, or nothing where there is another value.
     pub(super) fn count(&mut self) -> Result<Option<u64>> {
         if self.cursor.kind()? != Kind::Number {
@@ -168,9 +174,4 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
-}
-
-/// Keys whose values spell out the tokens of an answer: OpenAI's and Together's log probabilities, token ids.
-pub(super) fn spells_tokens(key: &str) -> bool {
-    matches!(key, "logprobs" | "top_logprobs" | "token_id" | "token_ids" | "tokens" | "token_logprobs")
 }

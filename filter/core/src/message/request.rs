@@ -3,6 +3,7 @@
 //! Leaves every unknown field alone. Invariant: a body that is returned is one that every strict parser reads the same way.
 
 use super::json::Kind;
+use super::names::Name;
 use super::reader::{Reader, Result};
 use super::rewrite::{Splice, json_string};
 use super::schema;
@@ -141,24 +142,26 @@ impl<'a> Reader<'a> {
         let mut completion_tokens = None;
         while let Some(key) = self.cursor.next_key(&mut members)? {
             request.empty = false;
-            match (endpoint, &*key) {
-                (_, "model") => request.model = Some(self.model()?),
-                (Endpoint::ChatCompletions | Endpoint::Completions, "stream") => {
+            match (endpoint, key) {
+                (_, Name::Model) => request.model = Some(self.model()?),
+                (Endpoint::ChatCompletions | Endpoint::Completions, Name::Stream) => {
                     request.stream = self.flag("stream")?;
                 }
-                (Endpoint::ChatCompletions | Endpoint::Completions, "stream_options") => {
+                (Endpoint::ChatCompletions | Endpoint::Completions, Name::StreamOptions) => {
                     request.stream_options = Some(self.stream_options()?);
                 }
-                (_, "max_tokens") => request.max_tokens = self.count()?,
-                (_, "max_completion_tokens") => completion_tokens = self.count()?,
+                (_, Name::MaxTokens) => request.max_tokens = self.count()?,
+                (_, Name::MaxCompletionTokens) => completion_tokens = self.count()?,
                 (Endpoint::ChatCompletions, key) => self.chat(key)?,
-                (Endpoint::Completions, "prompt") => {
+                (Endpoint::Completions, Name::Prompt) => {
                     request.token_prompt = self.prompt("prompt", "prompt[]")?;
                 }
-                (Endpoint::Completions, "suffix") => self.text("suffix", [0; 3], Channel::Prompt)?,
-                (Endpoint::Embeddings, "input") => request.token_prompt = self.prompt("input", "input[]")?,
-                (Endpoint::Rerank, "query") => self.document("query", [0; 3])?,
-                (Endpoint::Rerank, "documents") => self.each_item("documents", |reader, number| {
+                (Endpoint::Completions, Name::Suffix) => self.text("suffix", [0; 3], Channel::Prompt)?,
+                (Endpoint::Embeddings, Name::Input) => {
+                    request.token_prompt = self.prompt("input", "input[]")?
+                }
+                (Endpoint::Rerank, Name::Query) => self.document("query", [0; 3])?,
+                (Endpoint::Rerank, Name::Documents) => self.each_item("documents", |reader, number| {
                     reader.document("documents[]", [number, 0, 0])
                 })?,
                 _ => self.cursor.skip()?,
@@ -170,32 +173,32 @@ impl<'a> Reader<'a> {
     }
 
     /// A member of a chat request that is not common to all endpoints.
-    fn chat(&mut self, key: &str) -> Result<()> {
+    fn chat(&mut self, key: Name) -> Result<()> {
         let role = match key {
-            "messages" => return self.each_item("messages", Reader::message),
-            "prediction" => Role::Assistant,
-            "tools" | "functions" | "response_format" => Role::System,
+            Name::Messages => return self.each_item("messages", Reader::message),
+            Name::Prediction => Role::Assistant,
+            Name::Tools | Name::Functions | Name::ResponseFormat => Role::System,
             _ => return self.cursor.skip(),
         };
         let outer = std::mem::replace(&mut self.role, role);
         match key {
-            "tools" => self.each_item("tools", |reader, number| {
-                reader.each_member_of("tools[]", |reader, key| match &*key {
-                    "function" => reader.definition(&TOOL, [number, 0, 0]),
-                    "custom" => reader.definition(&CUSTOM_TOOL, [number, 0, 0]),
+            Name::Tools => self.each_item("tools", |reader, number| {
+                reader.each_member_of("tools[]", |reader, key| match key {
+                    Name::Function => reader.definition(&TOOL, [number, 0, 0]),
+                    Name::Custom => reader.definition(&CUSTOM_TOOL, [number, 0, 0]),
                     _ => reader.cursor.skip(),
                 })
             })?,
-            "functions" => {
+            Name::Functions => {
                 self.each_item("functions", |reader, number| reader.definition(&FUNCTION, [number, 0, 0]))?
             }
-            "response_format" => self.each_member_of("response_format", |reader, key| match &*key {
-                "json_schema" => reader.definition(&FORMAT, [0; 3]),
-                "schema" => reader.schema("response_format.schema", [0; 3]),
+            Name::ResponseFormat => self.each_member_of("response_format", |reader, key| match key {
+                Name::JsonSchema => reader.definition(&FORMAT, [0; 3]),
+                Name::Schema => reader.schema("response_format.schema", [0; 3]),
                 _ => reader.cursor.skip(),
             })?,
-            _ => self.each_member_of("prediction", |reader, key| match &*key {
-                "content" => reader.prediction(),
+            _ => self.each_member_of("prediction", |reader, key| match key {
+                Name::Content => reader.prediction(),
                 _ => reader.cursor.skip(),
             })?,
         }
@@ -220,8 +223,8 @@ impl<'a> Reader<'a> {
     fn prediction(&mut self) -> Result<()> {
         match self.cursor.kind()? {
             Kind::Array => self.each_item("prediction.content", |reader, number| {
-                reader.each_member_of("prediction.content[]", |reader, key| match &*key {
-                    "text" => reader.text("prediction.content[].text", [number, 0, 0], Channel::Content),
+                reader.each_member_of("prediction.content[]", |reader, key| match key {
+                    Name::Text => reader.text("prediction.content[].text", [number, 0, 0], Channel::Content),
                     _ => reader.cursor.skip(),
                 })
             }),
@@ -286,7 +289,7 @@ impl<'a> Reader<'a> {
             Kind::Null => self.cursor.skip()?,
             Kind::Object => self.each_member(|reader, key| {
                 options.filled = true;
-                if key != "include_usage" {
+                if key != Name::IncludeUsage {
                     return reader.cursor.skip();
                 }
                 reader.cursor.kind()?;

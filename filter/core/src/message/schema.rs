@@ -4,6 +4,7 @@
 //! called `description` is not taken for a description.
 
 use super::json::Kind;
+use super::names::Name;
 use super::reader::{At, Reader, Result};
 use super::text::Channel;
 
@@ -18,10 +19,10 @@ pub(super) struct Places {
 impl<'a> Reader<'a> {
     /// An object with `name`, `description` and a JSON Schema under `parameters` or `schema`.
     pub(super) fn definition(&mut self, places: &'static Places, at: At) -> Result<()> {
-        self.each_member_of(places.whole, |reader, key| match &*key {
-            "name" => reader.text(places.name, at, Channel::Definition),
-            "description" => reader.text(places.description, at, Channel::Definition),
-            "parameters" | "schema" => reader.schema(places.schema, at),
+        self.each_member_of(places.whole, |reader, key| match key {
+            Name::Name => reader.text(places.name, at, Channel::Definition),
+            Name::Description => reader.text(places.description, at, Channel::Definition),
+            Name::Parameters | Name::Schema => reader.schema(places.schema, at),
             _ => reader.cursor.skip(),
         })
     }
@@ -29,10 +30,16 @@ impl<'a> Reader<'a> {
     /// A JSON Schema, or a part of one.
     pub(super) fn schema(&mut self, place: &'static str, at: At) -> Result<()> {
         match self.cursor.kind()? {
-            Kind::Object => self.each_member(|reader, key| match &*key {
-                "title" | "description" | "$comment" => reader.words(place, at),
-                "enum" | "default" | "const" | "examples" => reader.leaves(place, at, Channel::Definition),
-                "properties" | "patternProperties" | "$defs" | "definitions" | "dependentSchemas" => {
+            Kind::Object => self.each_member(|reader, key| match key {
+                Name::Title | Name::Description | Name::Comment => reader.words(place, at),
+                Name::Enum | Name::Default | Name::Const | Name::Examples => {
+                    reader.leaves(place, at, Channel::Definition)
+                }
+                Name::Properties
+                | Name::PatternProperties
+                | Name::Defs
+                | Name::Definitions
+                | Name::DependentSchemas => {
                     reader.each_member_of(place, |reader, _| reader.schema(place, at))
                 }
                 _ => reader.subschema(place, at),

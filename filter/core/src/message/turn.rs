@@ -5,7 +5,8 @@
 
 use super::Unscanned;
 use super::json::Kind;
-use super::reader::{At, Reader, Result, spells_tokens};
+use super::names::Name;
+use super::reader::{At, Reader, Result};
 use super::text::Channel;
 use crate::config::Role;
 
@@ -96,29 +97,29 @@ impl<'a> Reader<'a> {
     ) -> Result<Option<Role>> {
         let at = [number, 0, 0];
         let mut role = None;
-        self.each_member(|reader, key| match &*key {
-            "role" => {
-                role = reader.word()?.and_then(|word| role_of(&word));
+        self.each_member(|reader, key| match key {
+            Name::Role => {
+                role = reader.name()?.and_then(role_of);
                 Ok(())
             }
-            "content" => reader.content(places, at),
-            "name" => reader.text(places.name, at, Channel::Name),
-            "refusal" => reader.text(places.refusal, at, Channel::Refusal),
-            "reasoning" => reader.text(places.reasoning, at, Channel::Reasoning),
-            "reasoning_content" => reader.text(places.reasoning_content, at, Channel::ReasoningContent),
-            "reasoning_details" => reader.reasoning_details(places, number),
-            "audio" => reader.audio(places, at),
-            "tool_calls" => reader.each_item(places.tool_calls, |reader, call| {
+            Name::Content => reader.content(places, at),
+            Name::Name => reader.text(places.name, at, Channel::Name),
+            Name::Refusal => reader.text(places.refusal, at, Channel::Refusal),
+            Name::Reasoning => reader.text(places.reasoning, at, Channel::Reasoning),
+            Name::ReasoningContent => reader.text(places.reasoning_content, at, Channel::ReasoningContent),
+            Name::ReasoningDetails => reader.reasoning_details(places, number),
+            Name::Audio => reader.audio(places, at),
+            Name::ToolCalls => reader.each_item(places.tool_calls, |reader, call| {
                 reader.tool_call(places, [number, call, 0], arguments)
             }),
-            "function_call" => reader.each_member_of(places.function_call, |reader, key| match &*key {
-                "name" => reader.text(places.function_name, at, Channel::FunctionName),
-                "arguments" => {
+            Name::FunctionCall => reader.each_member_of(places.function_call, |reader, key| match key {
+                Name::Name => reader.text(places.function_name, at, Channel::FunctionName),
+                Name::Arguments => {
                     reader.arguments(places.function_arguments, at, Channel::FunctionCall, arguments)
                 }
                 _ => reader.cursor.skip(),
             }),
-            key if spells_tokens(key) => reader.leak(),
+            name if name.spells_tokens() => reader.leak(),
             _ => reader.cursor.skip(),
         })?;
         Ok(role)
@@ -141,20 +142,20 @@ impl<'a> Reader<'a> {
         }
         let mut kind = None;
         let mut has_text = false;
-        self.each_member(|reader, key| match &*key {
-            "type" => {
-                kind = reader.word()?;
+        self.each_member(|reader, key| match key {
+            Name::Type => {
+                kind = reader.name()?;
                 Ok(())
             }
-            "text" => {
+            Name::Text => {
                 has_text = true;
                 reader.text(places.part_text, at, channel)
             }
-            "refusal" => {
+            Name::Refusal => {
                 has_text = true;
                 reader.text(places.part_refusal, at, Channel::Refusal)
             }
-            "thinking" => {
+            Name::Thinking => {
                 has_text = true;
                 let [number, part, _] = at;
                 match reader.cursor.kind()? {
@@ -166,7 +167,7 @@ impl<'a> Reader<'a> {
             }
             _ => reader.cursor.skip(),
         })?;
-        self.unscanned.count_part(kind.as_deref(), has_text);
+        self.unscanned.count_part(kind, has_text);
         Ok(())
     }
 
@@ -174,18 +175,18 @@ impl<'a> Reader<'a> {
     fn reasoning_details(&mut self, places: &'static Places, number: u32) -> Result<()> {
         self.each_item(places.reasoning_details, |reader, detail| {
             let at = [number, detail, 0];
-            reader.each_member_of(places.reasoning_details, |reader, key| match &*key {
-                "text" => reader.text(places.detail_text, at, Channel::ReasoningDetails),
-                "summary" => reader.text(places.detail_summary, at, Channel::ReasoningDetails),
+            reader.each_member_of(places.reasoning_details, |reader, key| match key {
+                Name::Text => reader.text(places.detail_text, at, Channel::ReasoningDetails),
+                Name::Summary => reader.text(places.detail_summary, at, Channel::ReasoningDetails),
                 _ => reader.cursor.skip(),
             })
         })
     }
 
     fn audio(&mut self, places: &'static Places, at: At) -> Result<()> {
-        self.each_member_of(places.audio, |reader, key| match &*key {
-            "transcript" => reader.text(places.transcript, at, Channel::Transcript),
-            "data" => {
+        self.each_member_of(places.audio, |reader, key| match key {
+            Name::Transcript => reader.text(places.transcript, at, Channel::Transcript),
+            Name::Data => {
                 reader.unscanned.audio = reader.unscanned.audio.saturating_add(1);
                 reader.cursor.skip()
             }
@@ -197,21 +198,21 @@ impl<'a> Reader<'a> {
         let first = self.texts.len();
         let [_, position, _] = at;
         let mut index = position;
-        self.each_member_of(places.tool_call, |reader, key| match &*key {
-            "index" => {
+        self.each_member_of(places.tool_call, |reader, key| match key {
+            Name::Index => {
                 index = reader.index()?.unwrap_or(position);
                 Ok(())
             }
-            "function" => reader.each_member_of(places.tool_function, |reader, key| match &*key {
-                "name" => reader.text(places.tool_name, at, Channel::ToolName(position)),
-                "arguments" => {
+            Name::Function => reader.each_member_of(places.tool_function, |reader, key| match key {
+                Name::Name => reader.text(places.tool_name, at, Channel::ToolName(position)),
+                Name::Arguments => {
                     reader.arguments(places.tool_arguments, at, Channel::ToolCall(position), arguments)
                 }
                 _ => reader.cursor.skip(),
             }),
-            "custom" => reader.each_member_of(places.custom, |reader, key| match &*key {
-                "name" => reader.text(places.custom_name, at, Channel::ToolName(position)),
-                "input" => reader.text(places.custom_input, at, Channel::ToolCall(position)),
+            Name::Custom => reader.each_member_of(places.custom, |reader, key| match key {
+                Name::Name => reader.text(places.custom_name, at, Channel::ToolName(position)),
+                Name::Input => reader.text(places.custom_input, at, Channel::ToolCall(position)),
                 _ => reader.cursor.skip(),
             }),
             _ => reader.cursor.skip(),
@@ -241,13 +242,22 @@ impl<'a> Reader<'a> {
 
 impl Unscanned {
     /// Counts one content part that was read, unless its text was all there is to it.
-    fn count_part(&mut self, kind: Option<&str>, has_text: bool) {
+    fn count_part(&mut self, kind: Option<Name>, has_text: bool) {
         let counter = match kind {
-            Some("text" | "input_text" | "output_text" | "refusal" | "thinking" | "reference") => return,
+            Some(
+                Name::Text
+                | Name::InputText
+                | Name::OutputText
+                | Name::Refusal
+                | Name::Thinking
+                | Name::Reference,
+            ) => return,
             None if has_text => return,
-            Some("image_url" | "input_image" | "image" | "image_file") => &mut self.image,
-            Some("input_audio" | "audio_url" | "audio" | "output_audio") => &mut self.audio,
-            Some("file" | "input_file" | "document" | "document_url" | "file_url") => &mut self.file,
+            Some(Name::ImageUrl | Name::InputImage | Name::Image | Name::ImageFile) => &mut self.image,
+            Some(Name::InputAudio | Name::AudioUrl | Name::Audio | Name::OutputAudio) => &mut self.audio,
+            Some(Name::File | Name::InputFile | Name::Document | Name::DocumentUrl | Name::FileUrl) => {
+                &mut self.file
+            }
             _ => &mut self.other,
         };
         *counter = counter.saturating_add(1);
@@ -255,13 +265,13 @@ impl Unscanned {
 }
 
 /// `None` for a role that is not known; its texts keep the role that is inspected most.
-fn role_of(word: &str) -> Option<Role> {
-    Some(match word {
-        "system" => Role::System,
-        "developer" => Role::Developer,
-        "user" => Role::User,
-        "assistant" => Role::Assistant,
-        "tool" | "function" => Role::Tool,
+fn role_of(name: Name) -> Option<Role> {
+    Some(match name {
+        Name::System => Role::System,
+        Name::Developer => Role::Developer,
+        Name::User => Role::User,
+        Name::Assistant => Role::Assistant,
+        Name::Tool | Name::Function => Role::Tool,
         _ => return None,
     })
 }

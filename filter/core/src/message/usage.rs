@@ -3,6 +3,7 @@
 //! Does not price them. Invariant: a count that was not sent is `None`, never zero.
 
 use super::json::Kind;
+use super::names::Name;
 use super::reader::{Reader, Result};
 
 /// Token counts of one answer.
@@ -41,19 +42,19 @@ impl Reader<'_> {
         }
         let mut found = Usage::default();
         self.each_member(|reader, key| {
-            match &*key {
-                "prompt_tokens" | "input_tokens" => found.prompt = reader.count()?,
-                "completion_tokens" | "output_tokens" => found.completion = reader.count()?,
-                "total_tokens" => found.total = reader.count()?,
-                "cached_tokens" | "prompt_cache_hit_tokens" => {
+            match key {
+                Name::PromptTokens | Name::InputTokens => found.prompt = reader.count()?,
+                Name::CompletionTokens | Name::OutputTokens => found.completion = reader.count()?,
+                Name::TotalTokens => found.total = reader.count()?,
+                Name::CachedTokens | Name::PromptCacheHitTokens => {
                     found.cached = reader.count()?.or(found.cached)
                 }
-                "reasoning_tokens" => found.reasoning = reader.count()?.or(found.reasoning),
-                "prompt_tokens_details" | "input_tokens_details" => {
-                    reader.detail("cached_tokens", &mut found.cached)?;
+                Name::ReasoningTokens => found.reasoning = reader.count()?.or(found.reasoning),
+                Name::PromptTokensDetails | Name::InputTokensDetails => {
+                    reader.detail(Name::CachedTokens, &mut found.cached)?;
                 }
-                "completion_tokens_details" | "output_tokens_details" => {
-                    reader.detail("reasoning_tokens", &mut found.reasoning)?;
+                Name::CompletionTokensDetails | Name::OutputTokensDetails => {
+                    reader.detail(Name::ReasoningTokens, &mut found.reasoning)?;
                 }
                 _ => reader.cursor.skip()?,
             }
@@ -65,12 +66,12 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn detail(&mut self, name: &str, count: &mut Option<u64>) -> Result<()> {
+    fn detail(&mut self, name: Name, count: &mut Option<u64>) -> Result<()> {
         if self.cursor.kind()? != Kind::Object {
             return self.cursor.skip();
         }
         self.each_member(|reader, key| {
-            match &*key {
+            match key {
                 key if key == name => *count = reader.count()?.or(*count),
                 _ => reader.cursor.skip()?,
             }

@@ -63,6 +63,7 @@ impl Identifier {
     ];
 
     /// The name in configuration and reason codes.
+    #[inline(never)]
     pub fn name(self) -> &'static str {
         match self {
             Identifier::Email => "email",
@@ -300,14 +301,12 @@ impl Scanner<'_> {
     }
 
     /// A number whose first digit is at `at`.
+    #[inline(never)]
     fn number(&self, at: usize) -> Found {
         use Identifier::*;
         let (digits, separator) = match number::outline(&self.text, at) {
             Outline::Plain => return Ok(None),
-            Outline::WithLetters => {
-                attempt!(self.attempt(Crypto, at, wallet::ethereum));
-                return self.attempt(Crypto, at, wallet::base58);
-            }
+            Outline::WithLetters => return self.wallet(at),
             Outline::Grouped { digits, separator } => (digits, separator),
         };
         // Where the text is cut off, everything is possible.
@@ -323,8 +322,7 @@ impl Scanner<'_> {
             attempt!(self.attempt(Ip, at, number::ipv4));
         }
         if cut || long {
-            attempt!(self.attempt(Crypto, at, wallet::ethereum));
-            attempt!(self.attempt(Crypto, at, wallet::base58));
+            attempt!(self.wallet(at));
         }
         match self.telephone_start(at) {
             Some(start) => found(Phone, start, phone::verify(&self.text, at)),
@@ -334,8 +332,14 @@ impl Scanner<'_> {
 
     /// What `verify` says of `start`, if the kind is wanted.
     #[inline]
-    fn attempt(&self, kind: Identifier, start: usize, verify: impl Fn(&Cursor, usize) -> Verdict) -> Found {
+    fn attempt(&self, kind: Identifier, start: usize, verify: fn(&Cursor, usize) -> Verdict) -> Found {
         if self.set.contains(kind) { found(kind, start, verify(&self.text, start)) } else { Ok(None) }
+    }
+
+    /// The address of a wallet that begins with the digit at `at`.
+    fn wallet(&self, at: usize) -> Found {
+        attempt!(self.attempt(Identifier::Crypto, at, wallet::ethereum));
+        self.attempt(Identifier::Crypto, at, wallet::base58)
     }
 
     /// Where the telephone number begins whose first digit is at `digit`.
@@ -345,6 +349,7 @@ impl Scanner<'_> {
     }
 
     /// An address with colons that begins at `start`.
+    #[inline(never)]
     fn address(&self, start: usize) -> Found {
         attempt!(self.attempt(Identifier::Mac, start, network::mac));
         self.attempt(Identifier::Ip, start, network::ipv6)

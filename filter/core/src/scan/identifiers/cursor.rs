@@ -56,22 +56,35 @@ fn class(byte: u8) -> u8 {
     CLASSES[usize::from(byte)]
 }
 
+/// Kinds of bytes.
+#[derive(Clone, Copy)]
+pub(crate) struct Class(u8);
+
+impl Class {
+    pub(crate) const DIGITS: Class = Class(DIGIT);
+    pub(crate) const CAPITALS: Class = Class(DIGIT | UPPER);
+    pub(crate) const HEX: Class = Class(HEX);
+    pub(crate) const ALPHANUMERIC: Class = Class(DIGIT | UPPER | LOWER);
+    pub(crate) const WORD: Class = Class(DIGIT | UPPER | LOWER | UNDERSCORE);
+    pub(crate) const TOKEN: Class = Class(DIGIT | UPPER | LOWER | UNDERSCORE | DASH);
+}
+
 /// A letter, a digit or `_`, in ASCII.
 #[inline]
 pub(crate) fn is_word(byte: u8) -> bool {
-    class(byte) & (DIGIT | UPPER | LOWER | UNDERSCORE) != 0
+    class(byte) & Class::WORD.0 != 0
 }
 
 /// A letter or a digit, in ASCII.
 #[inline]
 pub(crate) fn is_alphanumeric(byte: u8) -> bool {
-    class(byte) & (DIGIT | UPPER | LOWER) != 0
+    class(byte) & Class::ALPHANUMERIC.0 != 0
 }
 
 /// A letter, a digit, `_` or `-`: what most tokens are made of.
 #[inline]
 pub(crate) fn is_token(byte: u8) -> bool {
-    class(byte) & (DIGIT | UPPER | LOWER | UNDERSCORE | DASH) != 0
+    class(byte) & Class::TOKEN.0 != 0
 }
 
 /// A hexadecimal digit of either case.
@@ -150,6 +163,17 @@ impl<'a> Cursor<'a> {
         Ok(end)
     }
 
+    /// The same for bytes of a class: one loop for all that ask.
+    #[inline(never)]
+    pub(crate) fn run_of(&self, at: usize, longest: usize, wanted: Class) -> Result<usize, Open> {
+        self.run(at, longest, |byte| class(byte) & wanted.0 != 0)
+    }
+
+    /// The same for digits.
+    pub(crate) fn digits(&self, at: usize, longest: usize) -> Result<usize, Open> {
+        self.run_of(at, longest, Class::DIGITS)
+    }
+
     /// A number that ends at `end` is a number of its own: no letter, digit, `-1`, `.1` or the like goes on.
     pub(crate) fn number_ends(&self, end: usize) -> Result<bool, Open> {
         let next = self.at(end)?;
@@ -168,9 +192,10 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A word that `matches` (given it in lower case) stands before `start`: within [`CONTEXT`] bytes, on the same line, in
-    /// the same part of the sentence.
-    pub(crate) fn preceded_by(&self, start: usize, matches: impl Fn(&[u8]) -> bool) -> bool {
+    /// One of `words`, which are in lower case, stands before `start`: within [`CONTEXT`] bytes, on the same line, in the
+    /// same part of the sentence.
+    #[inline(never)]
+    pub(crate) fn preceded_by(&self, start: usize, words: &[&str]) -> bool {
         let context = self.slice(start.saturating_sub(CONTEXT), start);
         #[cfg(test)]
         reads::add(context.len());
@@ -181,7 +206,7 @@ impl<'a> Cursor<'a> {
             let Some(lower) = lower.get_mut(..word.len()) else { return false };
             lower.copy_from_slice(word);
             lower.make_ascii_lowercase();
-            !lower.is_empty() && matches(lower)
+            words.iter().any(|word| word.as_bytes() == lower)
         })
     }
 }

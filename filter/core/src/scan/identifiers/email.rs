@@ -31,6 +31,7 @@ fn is_joint(byte: u8) -> bool {
 /// Where the local part begins that the byte before `end` belongs to; `None` if that is before `floor`.
 ///
 /// A local part is atoms joined by single joints; so two joints in a row begin a new one.
+#[inline(never)]
 pub(super) fn start(text: &Cursor, end: usize, floor: usize) -> Option<usize> {
     let mut start = None;
     let mut at = end;
@@ -58,6 +59,7 @@ pub(super) fn start(text: &Cursor, end: usize, floor: usize) -> Option<usize> {
 }
 
 /// The address that begins at `start`.
+#[inline(never)]
 pub(super) fn verify(text: &Cursor, start: usize) -> Verdict {
     let mut at = start;
     let mut after_joint = true;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a time, a ratio or a path of a programming language is no address.
 
-use super::cursor::{Cursor, Open, Verdict, is_hex, is_word};
+use super::cursor::{Class, Cursor, Open, Verdict, is_hex, is_word};
 use super::number::ipv4_shape;
 
 /// Groups of an IPv6 address, RFC 4291.
@@ -39,6 +39,7 @@ pub(super) fn begins(text: &Cursor, start: usize) -> bool {
 }
 
 /// The IPv6 address that begins at `start`.
+#[inline(never)]
 pub(super) fn ipv6(text: &Cursor, start: usize) -> Verdict {
     let mut at = start;
     let mut groups = 0;
@@ -54,7 +55,7 @@ pub(super) fn ipv6(text: &Cursor, start: usize) -> Verdict {
     }
     loop {
         let group = at;
-        let run = text.run(at, 5, is_hex)?;
+        let run = text.run_of(at, 5, Class::HEX)?;
         if run - group > 4 {
             return Ok(None);
         }
@@ -94,28 +95,26 @@ pub(super) fn ipv6(text: &Cursor, start: usize) -> Verdict {
 }
 
 /// The MAC address that begins at `start`: six pairs with one kind of separator.
+#[inline(never)]
 pub(super) fn mac(text: &Cursor, start: usize) -> Verdict {
     let mut at = start;
     let mut separator = None;
     let (mut all_zeros, mut all_ones) = (true, true);
-    for pair in 0..6 {
-        if pair > 0 {
-            let byte = text.at(at)?;
-            if !matches!(byte, b':' | b'-') || separator.is_some_and(|separator| separator != byte) {
+    // Six pairs of digits, and what joins them.
+    for n in 0..17 {
+        let byte = text.at(at)?;
+        if n % 3 == 2 {
+            if !matches!(byte, b':' | b'-') || *separator.get_or_insert(byte) != byte {
                 return Ok(None);
             }
-            separator = Some(byte);
-            at += 1;
-        }
-        for _ in 0..2 {
-            let byte = text.at(at)?;
+        } else {
             if !is_hex(byte) {
                 return Ok(None);
             }
             all_zeros &= byte == b'0';
             all_ones &= matches!(byte, b'F' | b'f');
-            at += 1;
         }
+        at += 1;
     }
     // No card has these: nobody, and everybody.
     Ok((!all_zeros && !all_ones && ends(text, at)?).then_some(at))

@@ -114,6 +114,7 @@ impl Digits {
 }
 
 /// The payment card that begins at `start`: digits in one run, or in groups as printed on cards.
+#[inline(never)]
 pub(super) fn card(text: &Cursor, start: usize) -> Verdict {
     if !text.number_begins(start) {
         return Ok(None);
@@ -160,20 +161,15 @@ pub(super) fn card(text: &Cursor, start: usize) -> Verdict {
     Ok((shaped && digits.is_card() && text.number_ends(at)?).then_some(at))
 }
 
-/// Digits in groups of the given lengths, joined by one kind of separator; where they end, and each group's value.
-fn grouped<const N: usize>(
-    text: &Cursor,
-    start: usize,
-    lengths: [usize; N],
-    separators: &[u8],
-) -> Result<Option<(usize, [u32; N])>, Open> {
+/// Three, two and four digits, joined by one kind of separator; where they end, and each group's value.
+fn grouped(text: &Cursor, start: usize) -> Result<Option<(usize, [u32; 3])>, Open> {
     let mut at = start;
     let mut separator = None;
-    let mut values = [0; N];
-    for (n, (length, value)) in lengths.into_iter().zip(&mut values).enumerate() {
+    let mut values = [0; 3];
+    for (n, (length, value)) in [3, 2, 4].into_iter().zip(&mut values).enumerate() {
         if n > 0 {
             let byte = text.at(at)?;
-            if !separators.contains(&byte) || separator.is_some_and(|separator| separator != byte) {
+            if !matches!(byte, b'-' | b' ') || separator.is_some_and(|separator| separator != byte) {
                 return Ok(None);
             }
             separator = Some(byte);
@@ -192,26 +188,27 @@ fn grouped<const N: usize>(
 }
 
 /// The nine digits of the US that begin at `start`, if `assigned` accepts area, group and serial. Without separators, only
-/// after a word that `announces` them.
+/// after a word that says so.
+#[inline(never)]
 fn nine_digits(
     text: &Cursor,
     start: usize,
-    assigned: impl Fn(u32, u32, u32) -> bool,
-    announces: impl Fn(&[u8]) -> bool,
+    assigned: fn(u32, u32, u32) -> bool,
+    announced_by: &[&str],
 ) -> Verdict {
     if !text.number_begins(start) {
         return Ok(None);
     }
-    if let Some((end, [area, group, serial])) = grouped(text, start, [3, 2, 4], b"- ")? {
+    if let Some((end, [area, group, serial])) = grouped(text, start)? {
         return Ok((assigned(area, group, serial) && text.number_ends(end)?).then_some(end));
     }
-    let end = text.run(start, 10, |byte| byte.is_ascii_digit())?;
+    let end = text.digits(start, 10)?;
     if end - start != 9 {
         return Ok(None);
     }
     let number = text.slice(start, end).iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
     let valid = assigned(number / 1_000_000, number / 10_000 % 100, number % 10_000);
-    Ok((valid && text.number_ends(end)? && text.preceded_by(start, announces)).then_some(end))
+    Ok((valid && text.number_ends(end)? && text.preceded_by(start, announced_by)).then_some(end))
 }
 
 /// The social security number that begins at `start`, as the Social Security Administration assigns them.
@@ -219,41 +216,39 @@ pub(super) fn us_ssn(text: &Cursor, start: usize) -> Verdict {
     let assigned = |area: u32, group: u32, serial: u32| {
         (1..900).contains(&area) && area != 666 && group != 0 && serial != 0
     };
-    nine_digits(text, start, assigned, |word| matches!(word, b"ssn" | b"social"))
+    nine_digits(text, start, assigned, &["ssn", "social"])
 }
 
 /// The individual taxpayer number that begins at `start`, in the ranges of the Internal Revenue Service.
 pub(super) fn us_itin(text: &Cursor, start: usize) -> Verdict {
     let assigned =
         |area: u32, group: u32, _: u32| area >= 900 && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99);
-    nine_digits(text, start, assigned, |word| matches!(word, b"itin" | b"taxpayer"))
+    nine_digits(text, start, assigned, &["itin", "taxpayer"])
 }
 
 /// Words before four numbers that are not an address.
-fn is_no_address(word: &[u8]) -> bool {
-    matches!(
-        word,
-        b"version"
-            | b"versions"
-            | b"ver"
-            | b"v"
-            | b"release"
-            | b"build"
-            | b"section"
-            | b"sec"
-            | b"chapter"
-            | b"clause"
-            | b"paragraph"
-            | b"firmware"
-            | b"driver"
-            | b"oid"
-            | b"upgrade"
-            | b"upgraded"
-            | b"bump"
-    )
-}
+const NO_ADDRESS: &[&str] = &[
+    "version",
+    "versions",
+    "ver",
+    "v",
+    "release",
+    "build",
+    "section",
+    "sec",
+    "chapter",
+    "clause",
+    "paragraph",
+    "firmware",
+    "driver",
+    "oid",
+    "upgrade",
+    "upgraded",
+    "bump",
+];
 
 /// The IPv4 address that begins at `start`.
+#[inline(never)]
 pub(super) fn ipv4(text: &Cursor, start: usize) -> Verdict {
     // After `/` stands the host of a URL.
     let before = text.before(start, 1);
@@ -263,7 +258,7 @@ pub(super) fn ipv4(text: &Cursor, start: usize) -> Verdict {
     let Some((end, octets)) = ipv4_shape(text, start)? else { return Ok(None) };
     // Every machine is the first, none the second, and the third are masks.
     let nobody = matches!(octets, [127, 0, 0, 1] | [0, 0, 0, 0] | [255, 255, 255, _]);
-    Ok((!nobody && text.number_ends(end)? && !text.preceded_by(start, is_no_address)).then_some(end))
+    Ok((!nobody && text.number_ends(end)? && !text.preceded_by(start, NO_ADDRESS)).then_some(end))
 }
 
 /// Four numbers up to 255 without leading zeros, joined by dots.

@@ -9,73 +9,73 @@ use super::cursor::{Cursor, Open, Verdict, is_alphanumeric};
 const MOST_GROUPS: usize = 7;
 
 /// Words before a telephone number, in the languages we meet most.
-fn announces(word: &[u8]) -> bool {
-    matches!(
-        word,
-        b"phone"
-            | b"telephone"
-            | b"tel"
-            | b"call"
-            | b"calling"
-            | b"mobile"
-            | b"cell"
-            | b"cellphone"
-            | b"fax"
-            | b"whatsapp"
-            | b"sms"
-            | b"dial"
-            | b"hotline"
-            | b"telefon"
-            | b"handy"
-            | b"mobil"
-            | b"rufnummer"
-            | b"portable"
-            | b"telefono"
-            | b"cellulare"
-            | b"telefone"
-            | b"celular"
-            | b"llamar"
-            | b"appeler"
-    ) || matches!(std::str::from_utf8(word), Ok("móvil" | "teléfono" | "téléphone" | "тел" | "телефон"))
-}
+const ANNOUNCE: &[&str] = &[
+    "phone",
+    "telephone",
+    "tel",
+    "call",
+    "calling",
+    "mobile",
+    "cell",
+    "cellphone",
+    "fax",
+    "whatsapp",
+    "sms",
+    "dial",
+    "hotline",
+    "telefon",
+    "handy",
+    "mobil",
+    "rufnummer",
+    "portable",
+    "telefono",
+    "cellulare",
+    "telefone",
+    "celular",
+    "llamar",
+    "appeler",
+    "móvil",
+    "teléfono",
+    "téléphone",
+    "тел",
+    "телефон",
+];
 
 /// Words before a number that is something else, however it is grouped.
-fn announces_another_number(word: &[u8]) -> bool {
-    matches!(
-        word,
-        b"isbn"
-            | b"issn"
-            | b"order"
-            | b"invoice"
-            | b"serial"
-            | b"version"
-            | b"model"
-            | b"sku"
-            | b"tracking"
-            | b"ticket"
-            | b"case"
-            | b"part"
-            | b"ref"
-            | b"reference"
-            | b"rfc"
-            | b"id"
-            | b"coordinates"
-            | b"between"
-            | b"range"
-            | b"nhs"
-            | b"nir"
-            | b"passport"
-            | b"licence"
-            | b"license"
-            | b"vat"
-            | b"siret"
-            | b"siren"
-            | b"sociale"
-            | b"insurance"
-    )
-}
+const ANNOUNCE_ANOTHER_NUMBER: &[&str] = &[
+    "isbn",
+    "issn",
+    "order",
+    "invoice",
+    "serial",
+    "version",
+    "model",
+    "sku",
+    "tracking",
+    "ticket",
+    "case",
+    "part",
+    "ref",
+    "reference",
+    "rfc",
+    "id",
+    "coordinates",
+    "between",
+    "range",
+    "nhs",
+    "nir",
+    "passport",
+    "licence",
+    "license",
+    "vat",
+    "siret",
+    "siren",
+    "sociale",
+    "insurance",
+];
 
 /// The telephone number whose first digit is at `digit`. `+` or `(` before it belong to it; see [`lead`].
+#[inline(never)]
 pub(super) fn verify(text: &Cursor, digit: usize) -> Verdict {
     let before = text.before(digit, 1);
     match before {
@@ -98,26 +98,33 @@ pub(super) fn lead(text: &Cursor, digit: usize) -> usize {
     usize::from(matches!(text.before(digit, 1), b'+' | b'('))
 }
 
-/// Most digits after the country code, and fewest. Where a plan is not known here, E.164's own limit of fifteen counts.
+/// Country codes of one or two digits with the fewest and the most digits after them. Where a plan is not known here,
+/// E.164's own limit of fifteen counts.
+const PLANS: &[(&[u8], (usize, usize))] = &[
+    (&[1, 7], (10, 10)),
+    (&[30, 48, 51, 52, 54, 56, 57, 58, 63, 90, 91, 92, 98], (9, 11)),
+    (&[20, 27, 31, 32, 33, 34, 36, 40, 41, 44, 61, 66, 84], (8, 10)),
+    (&[45, 47, 65], (8, 8)),
+    (&[53, 60, 64, 93, 94, 95], (7, 10)),
+    (&[39], (6, 11)),
+    (&[43, 46, 49], (6, 12)),
+    (&[55, 62, 81, 82, 86], (8, 11)),
+];
+
+/// Fewest and most digits after a country code.
 fn national_digits(country: &[u8]) -> Option<(usize, usize)> {
-    Some(match country {
-        b"1" | b"7" => (10, 10),
-        b"30" | b"48" | b"51" | b"52" | b"54" | b"56" | b"57" | b"58" | b"90" | b"91" | b"92" | b"98"
-        | b"63" => (9, 11),
-        b"20" | b"27" | b"31" | b"32" | b"33" | b"34" | b"36" | b"40" | b"41" | b"44" | b"61" | b"66"
-        | b"84" => (8, 10),
-        b"45" | b"47" | b"65" => (8, 8),
-        b"53" | b"60" | b"64" | b"93" | b"94" | b"95" => (7, 10),
-        b"39" => (6, 11),
-        b"43" | b"46" | b"49" => (6, 12),
-        b"55" | b"81" | b"82" | b"86" | b"62" => (8, 11),
+    let code = match country {
+        [b'0', ..] => return None,
+        [one] => one - b'0',
+        [ten, one] => (ten - b'0') * 10 + (one - b'0'),
         // Every other code has three digits.
-        [b'2' | b'3' | b'4' | b'5' | b'6' | b'8' | b'9', _, _] => (6, 10),
-        _ => return None,
-    })
+        _ => return Some((6, 10)),
+    };
+    PLANS.iter().find(|(codes, _)| codes.contains(&code)).map(|(_, digits)| *digits)
 }
 
 /// A number after `+`: country code and national number, with or without separators.
+#[inline(never)]
 fn international(text: &Cursor, digit: usize) -> Verdict {
     let mut country_end = digit;
     let (fewest, most) = loop {
@@ -136,7 +143,7 @@ fn international(text: &Cursor, digit: usize) -> Verdict {
     let mut count = 0;
     let mut end = None;
     loop {
-        let run = text.run(at, most + 1, |byte| byte.is_ascii_digit())?;
+        let run = text.digits(at, most + 1)?;
         count += run - at;
         if count > most {
             break;
@@ -182,6 +189,7 @@ fn separator(text: &Cursor, at: usize) -> Result<Option<usize>, Open> {
 }
 
 /// A number that begins with a digit.
+#[inline(never)]
 fn national(text: &Cursor, digit: usize) -> Verdict {
     // A single digit is a group only as a prefix.
     if !text.at(digit + 1)?.is_ascii_digit() && !matches!(text.at(digit)?, b'0' | b'1') {
@@ -199,9 +207,7 @@ fn national(text: &Cursor, digit: usize) -> Verdict {
         },
     };
     match end {
-        Some(_)
-            if text.preceded_by(digit, announces_another_number) && !text.preceded_by(digit, announces) =>
-        {
+        Some(_) if text.preceded_by(digit, ANNOUNCE_ANOTHER_NUMBER) && !text.preceded_by(digit, ANNOUNCE) => {
             Ok(None)
         }
         end => Ok(end),
@@ -209,12 +215,13 @@ fn national(text: &Cursor, digit: usize) -> Verdict {
 }
 
 /// A number whose first group stands in parentheses.
+#[inline(never)]
 fn parenthesised(text: &Cursor, digit: usize) -> Verdict {
     if let Some(end) = north_american(text, digit)? {
         return Ok(Some(end));
     }
     // An area code in parentheses, as in `(030) 1234567` and `(11) 91234-5678`.
-    let close = text.run(digit, 6, |byte| byte.is_ascii_digit())?;
+    let close = text.digits(digit, 6)?;
     if !(2..=5).contains(&(close - digit)) || text.at(close)? != b')' {
         return Ok(None);
     }
@@ -227,7 +234,7 @@ fn parenthesised(text: &Cursor, digit: usize) -> Verdict {
     let mut groups = 0;
     let mut end = None;
     while groups < MOST_GROUPS {
-        let run = text.run(at, 9, |byte| byte.is_ascii_digit())?;
+        let run = text.digits(at, 9)?;
         if run - at < 2 || total + (run - at) > 12 {
             break;
         }
@@ -245,12 +252,14 @@ fn parenthesised(text: &Cursor, digit: usize) -> Verdict {
 }
 
 /// A run of exactly `length` digits at `at`.
+#[inline(never)]
 fn exactly(text: &Cursor, at: usize, length: usize) -> Result<Option<usize>, Open> {
-    let run = text.run(at, length + 1, |byte| byte.is_ascii_digit())?;
+    let run = text.digits(at, length + 1)?;
     Ok((run - at == length).then_some(run))
 }
 
 /// `415-555-0132`, `(415) 555-0132`, `1 415 555 0132`, `001-415-555-0132x12`.
+#[inline(never)]
 fn north_american(text: &Cursor, digit: usize) -> Verdict {
     let mut at = digit;
     for country in [&b"1"[..], b"001"] {
@@ -306,9 +315,10 @@ fn north_american(text: &Cursor, digit: usize) -> Verdict {
 }
 
 /// `06 12 34 56 78`, `020 7946 0958`, `0171/1234567`: a national number with its trunk prefix.
+#[inline(never)]
 fn trunk(text: &Cursor, digit: usize) -> Verdict {
     let abroad = text.at(digit + 1)? == b'0';
-    let mut at = text.run(digit, 7, |byte| byte.is_ascii_digit())?;
+    let mut at = text.digits(digit, 7)?;
     let first = at - digit;
     if !(1..=5).contains(&first) || follows_a_number(text, digit) {
         return Ok(None);
@@ -317,38 +327,42 @@ fn trunk(text: &Cursor, digit: usize) -> Verdict {
     let fewest = if abroad || first == 1 { 11 } else { 9 };
     let most = if abroad { 15 } else { 12 };
     let mut total = first;
-    let mut lengths = [0; MOST_GROUPS];
+    // Lengths of the first two groups, a decimal digit each: the array would have the loop unrolled.
+    let mut shape = 0;
     let mut groups = 0;
     let mut joint = None;
     let mut end = None;
-    while let Some(length) = lengths.get_mut(groups) {
+    while groups < MOST_GROUPS {
         let byte = text.at(at)?;
         let consistent = groups < 2 || joint == Some(byte);
         if !consistent || !matches!(byte, b' ' | b'-' | b'.' | b'/') || !text.at(at + 1)?.is_ascii_digit() {
             break;
         }
-        let run = text.run(at + 1, 9, |byte| byte.is_ascii_digit())?;
-        *length = run - at - 1;
-        if *length < 2 || total + *length > most {
+        let run = text.digits(at + 1, 9)?;
+        let length = run - at - 1;
+        if groups < 2 {
+            shape = shape * 10 + length;
+        }
+        if length < 2 || total + length > most {
             break;
         }
         // After a dot or a slash, two digits begin a date more often than a number; France writes pairs throughout.
-        if matches!(byte, b'.' | b'/') && first == 2 && *length != 2 {
+        if matches!(byte, b'.' | b'/') && first == 2 && length != 2 {
             return Ok(None);
         }
         joint = Some(byte);
-        total += *length;
+        total += length;
         groups += 1;
         at = run;
         if total >= fewest {
             end = Some(at);
         }
     }
-    if first == 1 && !matches!(lengths, [3, 3, ..]) {
+    if first == 1 && shape != 33 {
         return Ok(None);
     }
     // A day, a month and a year.
-    if first == 2 && matches!(lengths, [2, 4, ..]) {
+    if first == 2 && shape == 24 {
         return Ok(None);
     }
     finish(text, end)
@@ -374,12 +388,13 @@ fn announced(text: &Cursor, digit: usize) -> Verdict {
     // The word is the costlier question, so it comes last; but without it there is nothing to wait for.
     match grouped(text, digit) {
         Ok(None) => Ok(None),
-        found if text.preceded_by(digit, announces) => found,
+        found if text.preceded_by(digit, ANNOUNCE) => found,
         _ => Ok(None),
     }
 }
 
 /// Groups of digits in any plan.
+#[inline(never)]
 fn grouped(text: &Cursor, digit: usize) -> Verdict {
     if follows_a_number(text, digit) {
         return Ok(None);
@@ -390,7 +405,7 @@ fn grouped(text: &Cursor, digit: usize) -> Verdict {
     let mut groups = 0;
     let mut end = None;
     while let Some(length) = lengths.get_mut(groups) {
-        let run = text.run(at, 7, |byte| byte.is_ascii_digit())?;
+        let run = text.digits(at, 7)?;
         *length = run - at;
         total += *length;
         if *length < 2 || *length > 6 || total > 12 {
@@ -433,7 +448,7 @@ fn finish(text: &Cursor, end: Option<usize>) -> Verdict {
         }
         _ => return Ok(text.number_ends(end)?.then_some(end)),
     };
-    let extension = text.run(word, 7, |byte| byte.is_ascii_digit())?;
+    let extension = text.digits(word, 7)?;
     if (1..=6).contains(&(extension - word)) && text.number_ends(extension)? {
         return Ok(Some(extension));
     }

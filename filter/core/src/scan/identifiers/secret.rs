@@ -3,7 +3,7 @@
 //! Secrets without a form of their own (passwords) are not found. Invariant: a secret longer than its bound is covered up
 //! to the bound, never missed.
 
-use super::cursor::{Cursor, Open, Verdict, is_alphanumeric, is_token, is_word};
+use super::cursor::{Class, Cursor, Open, Verdict, is_alphanumeric, is_token, is_word};
 
 /// Who issues tokens of a form.
 #[derive(Clone, Copy)]
@@ -13,68 +13,54 @@ pub(super) struct Issuer {
     /// Name of the service, lower case.
     name: &'static str,
     /// What follows the prefix.
-    body: Body,
+    body: Class,
     /// Bytes of the body: fewest, and most. A longer one is cut, except where the two are equal.
     fewest: usize,
     most: usize,
 }
 
-#[derive(Clone, Copy)]
-enum Body {
-    /// Letters and digits.
-    Alphanumeric,
-    /// Letters, digits, `_`.
-    Word,
-    /// Letters, digits, `_`, `-`.
-    Token,
-    /// Capital letters and digits.
-    Capital,
-    /// Hexadecimal digits.
-    Hex,
-}
-
-const fn issuer(prefix: &'static str, name: &'static str, body: Body, fewest: usize, most: usize) -> Issuer {
+const fn issuer(prefix: &'static str, name: &'static str, body: Class, fewest: usize, most: usize) -> Issuer {
     Issuer { prefix, name, body, fewest, most }
 }
 
 /// A longer prefix stands before a shorter one that it begins with.
 pub(super) const ISSUERS: &[Issuer] = &[
-    issuer("sk-ant-", "anthropic", Body::Token, 20, 255),
-    issuer("sk-or-v1-", "openrouter", Body::Token, 32, 255),
-    issuer("sk-proj-", "openai", Body::Token, 20, 255),
-    issuer("sk-svcacct-", "openai", Body::Token, 20, 255),
-    issuer("sk-admin-", "openai", Body::Token, 20, 255),
-    issuer("sk-", "openai", Body::Token, 20, 255),
-    issuer("sk_live_", "stripe", Body::Alphanumeric, 16, 255),
-    issuer("sk_test_", "stripe", Body::Alphanumeric, 16, 255),
-    issuer("rk_live_", "stripe", Body::Alphanumeric, 16, 255),
-    issuer("rk_test_", "stripe", Body::Alphanumeric, 16, 255),
-    issuer("hf_", "huggingface", Body::Alphanumeric, 30, 64),
-    issuer("r8_", "replicate", Body::Alphanumeric, 32, 64),
-    issuer("AKIA", "aws", Body::Capital, 16, 16),
-    issuer("ASIA", "aws", Body::Capital, 16, 16),
-    issuer("AIza", "google", Body::Token, 35, 35),
-    issuer("ghp_", "github", Body::Alphanumeric, 36, 255),
-    issuer("gho_", "github", Body::Alphanumeric, 36, 255),
-    issuer("ghu_", "github", Body::Alphanumeric, 36, 255),
-    issuer("ghs_", "github", Body::Alphanumeric, 36, 255),
-    issuer("ghr_", "github", Body::Alphanumeric, 36, 255),
-    issuer("github_pat_", "github", Body::Word, 22, 255),
-    issuer("glpat-", "gitlab", Body::Token, 20, 255),
-    issuer("xoxb-", "slack", Body::Token, 20, 255),
-    issuer("xoxp-", "slack", Body::Token, 20, 255),
-    issuer("xoxa-", "slack", Body::Token, 20, 255),
-    issuer("xoxr-", "slack", Body::Token, 20, 255),
-    issuer("xoxs-", "slack", Body::Token, 20, 255),
-    issuer("xoxe-", "slack", Body::Token, 20, 255),
-    issuer("npm_", "npm", Body::Alphanumeric, 36, 64),
-    issuer("pypi-", "pypi", Body::Token, 50, 255),
-    issuer("gsk_", "groq", Body::Alphanumeric, 40, 128),
-    issuer("tgp_v1_", "together", Body::Token, 32, 128),
-    issuer("xai-", "xai", Body::Token, 60, 128),
-    issuer("dop_v1_", "digitalocean", Body::Hex, 64, 64),
-    issuer("lin_api_", "linear", Body::Alphanumeric, 32, 64),
-    issuer("sbp_", "supabase", Body::Hex, 40, 40),
+    issuer("sk-ant-", "anthropic", Class::TOKEN, 20, 255),
+    issuer("sk-or-v1-", "openrouter", Class::TOKEN, 32, 255),
+    issuer("sk-proj-", "openai", Class::TOKEN, 20, 255),
+    issuer("sk-svcacct-", "openai", Class::TOKEN, 20, 255),
+    issuer("sk-admin-", "openai", Class::TOKEN, 20, 255),
+    issuer("sk-", "openai", Class::TOKEN, 20, 255),
+    issuer("sk_live_", "stripe", Class::ALPHANUMERIC, 16, 255),
+    issuer("sk_test_", "stripe", Class::ALPHANUMERIC, 16, 255),
+    issuer("rk_live_", "stripe", Class::ALPHANUMERIC, 16, 255),
+    issuer("rk_test_", "stripe", Class::ALPHANUMERIC, 16, 255),
+    issuer("hf_", "huggingface", Class::ALPHANUMERIC, 30, 64),
+    issuer("r8_", "replicate", Class::ALPHANUMERIC, 32, 64),
+    issuer("AKIA", "aws", Class::CAPITALS, 16, 16),
+    issuer("ASIA", "aws", Class::CAPITALS, 16, 16),
+    issuer("AIza", "google", Class::TOKEN, 35, 35),
+    issuer("ghp_", "github", Class::ALPHANUMERIC, 36, 255),
+    issuer("gho_", "github", Class::ALPHANUMERIC, 36, 255),
+    issuer("ghu_", "github", Class::ALPHANUMERIC, 36, 255),
+    issuer("ghs_", "github", Class::ALPHANUMERIC, 36, 255),
+    issuer("ghr_", "github", Class::ALPHANUMERIC, 36, 255),
+    issuer("github_pat_", "github", Class::WORD, 22, 255),
+    issuer("glpat-", "gitlab", Class::TOKEN, 20, 255),
+    issuer("xoxb-", "slack", Class::TOKEN, 20, 255),
+    issuer("xoxp-", "slack", Class::TOKEN, 20, 255),
+    issuer("xoxa-", "slack", Class::TOKEN, 20, 255),
+    issuer("xoxr-", "slack", Class::TOKEN, 20, 255),
+    issuer("xoxs-", "slack", Class::TOKEN, 20, 255),
+    issuer("xoxe-", "slack", Class::TOKEN, 20, 255),
+    issuer("npm_", "npm", Class::ALPHANUMERIC, 36, 64),
+    issuer("pypi-", "pypi", Class::TOKEN, 50, 255),
+    issuer("gsk_", "groq", Class::ALPHANUMERIC, 40, 128),
+    issuer("tgp_v1_", "together", Class::TOKEN, 32, 128),
+    issuer("xai-", "xai", Class::TOKEN, 60, 128),
+    issuer("dop_v1_", "digitalocean", Class::HEX, 64, 64),
+    issuer("lin_api_", "linear", Class::ALPHANUMERIC, 32, 64),
+    issuer("sbp_", "supabase", Class::HEX, 40, 40),
 ];
 
 /// Prefixes of the forms that are not in [`ISSUERS`].
@@ -118,6 +104,7 @@ const fn add_second(seconds: &mut [u32; 128], prefix: &[u8]) {
 }
 
 /// The secret that begins at `start`.
+#[inline(never)]
 pub(super) fn verify(text: &Cursor, start: usize) -> Verdict {
     let seconds = SECOND_BYTES.get(usize::from(text.at(start)?)).copied().unwrap_or(0);
     if seconds >> (text.at(start + 1)? & 31) & 1 == 0 {
@@ -144,15 +131,10 @@ pub(super) fn verify(text: &Cursor, start: usize) -> Verdict {
     Ok(None)
 }
 
+#[inline(never)]
 fn issued(text: &Cursor, body: usize, issuer: &Issuer) -> Verdict {
     let exact = issuer.fewest == issuer.most;
-    let end = text.run(body, issuer.most + usize::from(exact), |byte| match issuer.body {
-        Body::Alphanumeric => is_alphanumeric(byte),
-        Body::Word => is_word(byte),
-        Body::Token => is_token(byte),
-        Body::Capital => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
-        Body::Hex => byte.is_ascii_hexdigit(),
-    })?;
+    let end = text.run_of(body, issuer.most + usize::from(exact), issuer.body)?;
     let length = end - body;
     if length < issuer.fewest || exact && (length > issuer.most || is_word(text.at(end)?)) {
         return Ok(None);
@@ -170,15 +152,16 @@ fn looks_random(body: &[u8]) -> bool {
 }
 
 /// Header, payload and signature in base64; both objects, so both begin as `{"` is written in base64.
+#[inline(never)]
 fn web_token(text: &Cursor, start: usize) -> Verdict {
-    let header = text.run(start, LONGEST_HEADER + 1, is_token)?;
+    let header = text.run_of(start, LONGEST_HEADER + 1, Class::TOKEN)?;
     if !(SHORTEST_PART..=LONGEST_HEADER).contains(&(header - start)) || text.at(header)? != b'.' {
         return Ok(None);
     }
     if !text.starts_with(header + 1, WEB_TOKEN.as_bytes())? {
         return Ok(None);
     }
-    let payload = text.run(header + 1, LONGEST_PAYLOAD, is_token)?;
+    let payload = text.run_of(header + 1, LONGEST_PAYLOAD, Class::TOKEN)?;
     let length = payload - header - 1;
     if length == LONGEST_PAYLOAD {
         return Ok(Some(payload));
@@ -186,11 +169,12 @@ fn web_token(text: &Cursor, start: usize) -> Verdict {
     if length < SHORTEST_PART || text.at(payload)? != b'.' {
         return Ok(None);
     }
-    let end = text.run(payload + 1, LONGEST_SIGNATURE, is_token)?;
+    let end = text.run_of(payload + 1, LONGEST_SIGNATURE, Class::TOKEN)?;
     Ok((end - payload > SHORTEST_PART).then_some(end))
 }
 
 /// A private key in PEM, from its first line to its last, or as far as it is there.
+#[inline(never)]
 fn private_key(text: &Cursor, start: usize) -> Verdict {
     if text.before(start, 1) == b'-' || !text.starts_with(start, PEM.as_bytes())? {
         return Ok(None);

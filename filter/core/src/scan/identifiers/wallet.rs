@@ -2,7 +2,7 @@
 //!
 //! Invariant: a Bitcoin address has the right checksum.
 
-use super::cursor::{Cursor, Verdict, is_alphanumeric, is_hex, is_word};
+use super::cursor::{Class, Cursor, Verdict, is_word};
 
 /// Version byte, twenty bytes of hash, four of checksum.
 const DECODED: usize = 25;
@@ -38,15 +38,17 @@ fn value(values: &[u8; 256], byte: u8) -> Option<u32> {
 }
 
 /// The Ethereum address that begins at `start`.
+#[inline(never)]
 pub(super) fn ethereum(text: &Cursor, start: usize) -> Verdict {
     if !text.starts_with(start, b"0x")? || is_word(text.before(start, 1)) {
         return Ok(None);
     }
-    let end = text.run(start + 2, ETHEREUM_DIGITS + 1, is_hex)?;
+    let end = text.run_of(start + 2, ETHEREUM_DIGITS + 1, Class::HEX)?;
     Ok((end - start == 2 + ETHEREUM_DIGITS && !is_word(text.at(end)?)).then_some(end))
 }
 
 /// The older Bitcoin address that begins at `start`.
+#[inline(never)]
 pub(super) fn base58(text: &Cursor, start: usize) -> Verdict {
     if !matches!(text.at(start)?, b'1' | b'3') || is_word(text.before(start, 1)) {
         return Ok(None);
@@ -187,12 +189,13 @@ const fn initial_state() -> [u32; 8] {
 }
 
 /// The newer Bitcoin address (BIP 173, BIP 350) that begins at `start`, in one case.
+#[inline(never)]
 pub(super) fn bech32(text: &Cursor, start: usize) -> Verdict {
     let upper = text.starts_with(start, b"BC1")?;
     if !upper && !text.starts_with(start, b"bc1")? || is_word(text.before(start, 1)) {
         return Ok(None);
     }
-    let end = text.run(start, LONGEST_BECH32 + 1, is_alphanumeric)?;
+    let end = text.run_of(start, LONGEST_BECH32 + 1, Class::ALPHANUMERIC)?;
     if end - start > LONGEST_BECH32 || is_word(text.at(end)?) {
         return Ok(None);
     }
