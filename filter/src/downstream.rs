@@ -92,6 +92,8 @@ impl DownstreamFilter {
                 }
                 if dispatch.body.is_some() || !self.has_content_length {
                     host::set_request_header("content-length", Some(&length.to_string()));
+                }
+                if !self.has_content_length {
                     host::set_request_header("transfer-encoding", None);
                 }
                 self.dispatch(&dispatch)
@@ -283,10 +285,13 @@ impl HttpContext for DownstreamFilter {
         let status = host::response_header(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
         self.status = status;
         let limited = status == 429;
+        // A header costs two microseconds to read or write. Only what was asked to stream can be a stream that is inspected,
+        // and what comes compressed all the same shows as an answer that cannot be read.
+        let content_type =
+            self.exchange.wants_stream().then(|| host::response_header("content-type")).flatten();
         let head = AnswerHead {
             status,
-            content_type: host::response_header("content-type").unwrap_or_default(),
-            content_encoding: host::response_header("content-encoding").unwrap_or_default(),
+            content_type: content_type.unwrap_or_default(),
             has_retry_after: limited && host::response_header("retry-after").is_some(),
             ratelimit_reset: limited.then(|| host::response_header("x-ratelimit-reset")).flatten(),
             ends,
@@ -294,9 +299,6 @@ impl HttpContext for DownstreamFilter {
             attempts: number,
         };
         let start = self.exchange.answer(&head);
-        if let Some(reply) = start.refuse {
-            return self.reply(&reply);
-        }
         set_response_headers(&start.set);
         if start.drop_content_length {
             host::set_response_header("content-length", None);
@@ -341,7 +343,11 @@ impl HttpContext for DownstreamFilter {
     fn on_log(&mut self) {
         let timing = self.timing();
         // An empty value says that no event is wanted; without a value Envoy writes a line of its own.
-        host::set_state(state::EVENT, &self.exchange.finish(&timing).unwrap_or_default());
+        let mut line = self.exchange.finish(&timing).unwrap_or_default();
+        if !line.is_empty() {
+            line.push(b'\n');
+        }
+        host::set_state(state::EVENT, &line);
     }
 }
 

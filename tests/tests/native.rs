@@ -65,9 +65,6 @@ fn run(exchange: &mut Exchange, call: &Call, answer: &ModelAnswer) -> Outcome {
         ..AnswerHead::default()
     };
     let start = exchange.answer(&head);
-    if let Some(reply) = start.refuse {
-        return replied(reply, Some(sent));
-    }
     let mut headers = answer.headers.clone();
     set(&mut headers, start.set);
     let mut body = Vec::new();

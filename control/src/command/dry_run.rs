@@ -155,9 +155,6 @@ impl Options {
         };
         timing.attempts = 1;
         let start = exchange.answer(&head);
-        if let Some(reply) = start.refuse {
-            return answered(reply, timing);
-        }
         let mut set = start.set;
         let body = match start.mode {
             AnswerMode::Pass => None,

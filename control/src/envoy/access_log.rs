@@ -6,7 +6,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, Serialize)]
 pub struct AccessLog {
     pub name: String,
-    pub filter: AccessLogFilter,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter: Option<AccessLogFilter>,
     pub typed_config: super::Any,
 }
 
@@ -19,8 +20,33 @@ pub struct FileAccessLog {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AccessLogFilter {
+    AndFilter(AndFilter),
+    StatusCodeFilter(StatusCodeFilter),
     ResponseFlagFilter(ResponseFlagFilter),
     ExtensionFilter(Extension),
+}
+
+/// Evaluated in order, up to the first that does not hold.
+#[derive(Debug, Clone, Serialize)]
+pub struct AndFilter {
+    pub filters: Vec<AccessLogFilter>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct StatusCodeFilter {
+    pub comparison: ComparisonFilter,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ComparisonFilter {
+    pub op: &'static str,
+    pub value: RuntimeUInt32,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RuntimeUInt32 {
+    pub default_value: u32,
+    pub runtime_key: String,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -77,6 +77,8 @@ pub struct ResponseMapper {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct SubstitutionFormatString {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub omit_empty_values: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
     #[serde(flatten)]

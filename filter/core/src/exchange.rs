@@ -89,6 +89,11 @@ impl Exchange {
         self.head.header("authorization")
     }
 
+    /// Whether the client asked for a stream.
+    pub fn wants_stream(&self) -> bool {
+        self.record.stream
+    }
+
     /// Whether attempts have a role of their own, which counts them and says which target they try.
     pub fn has_attempt_role(&self) -> bool {
         self.gateway.config.attempt_role

@@ -3,7 +3,7 @@
 //! The filter's event if it made one; else, for what never reached it or broke it, what Envoy knows. Invariant: no header of
 //! the request is logged, because the key of a target may stand in it.
 
-use super::{HEALTH_PATHS, Rendering};
+use super::Rendering;
 use crate::envoy::*;
 use crate::render::plugin::sha256_hex;
 use serde_json::json;
@@ -13,31 +13,34 @@ const EVENT: &str = "wasm.kt.event";
 
 impl Rendering<'_> {
     pub(super) fn access_log(&self) -> Vec<AccessLog> {
-        let event = format!("%FILTER_STATE({EVENT}:PLAIN)%\n");
-        let has_event = format!("'{EVENT}' in filter_state");
-        let unhealthy: Vec<String> =
-            HEALTH_PATHS.iter().map(|path| format!("request.url_path != '{path}'")).collect();
         let mut loggers = Vec::new();
         if self.plan.config.policies.chain.iter().any(|entry| entry.name == "audit-logger") {
+            // The event brings its own line end, and no event is no text: a logger without a filter costs least.
+            let event = format!("%FILTER_STATE({EVENT}:PLAIN)%");
             loggers.push(self.file(
-                &format!("{has_event} && size(filter_state['{EVENT}']) > 0"),
+                None,
                 SubstitutionFormatString {
+                    omit_empty_values: true,
                     content_type: None,
                     format: Format::TextFormatSource(DataSource::InlineString(event)),
                 },
             ));
         }
         loggers.push(self.file(
-            &format!("!({has_event}) && {}", unhealthy.join(" && ")),
-            SubstitutionFormatString { content_type: None, format: Format::JsonFormat(self.native_event()) },
+            Some(without_event()),
+            SubstitutionFormatString {
+                omit_empty_values: false,
+                content_type: None,
+                format: Format::JsonFormat(self.native_event()),
+            },
         ));
         loggers
     }
 
-    fn file(&self, filter: &str, log_format: SubstitutionFormatString) -> AccessLog {
+    fn file(&self, filter: Option<AccessLogFilter>, log_format: SubstitutionFormatString) -> AccessLog {
         AccessLog {
             name: "envoy.access_loggers.file".into(),
-            filter: expression(filter),
+            filter,
             typed_config: Any::FileAccessLog(FileAccessLog {
                 path: self.deployment.access_log.display().to_string(),
                 log_format,
@@ -64,6 +67,19 @@ impl Rendering<'_> {
             "latency_ms": {"total": "%DURATION%"},
         })
     }
+}
+
+/// What the filter has not seen or not survived ends in an error of Envoy's. The status is looked at first, because the
+/// expression costs as much as all other logging of an exchange.
+fn without_event() -> AccessLogFilter {
+    let failed = AccessLogFilter::StatusCodeFilter(StatusCodeFilter {
+        comparison: ComparisonFilter {
+            op: "GE",
+            value: RuntimeUInt32 { default_value: 400, runtime_key: "kt.access_log.least_status".into() },
+        },
+    });
+    let unseen = expression(&format!("!('{EVENT}' in filter_state)"));
+    AccessLogFilter::AndFilter(AndFilter { filters: vec![failed, unseen] })
 }
 
 /// A filter on an expression over the request, the response and the filter state.

@@ -164,6 +164,7 @@ fn mapper(reply: &Reply) -> ResponseMapper {
         status_code: reply.status,
         headers_to_add,
         body_format_override: SubstitutionFormatString {
+            omit_empty_values: false,
             content_type: Some("application/json".into()),
             format: Format::JsonFormat(body),
         },

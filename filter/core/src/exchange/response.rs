@@ -17,8 +17,6 @@ pub struct AnswerHead {
     pub status: u16,
     /// `content-type`.
     pub content_type: String,
-    /// `content-encoding`, empty if absent.
-    pub content_encoding: String,
     /// `retry-after` is there.
     pub has_retry_after: bool,
     /// Together's `x-ratelimit-reset`, in seconds.
@@ -51,8 +49,6 @@ pub struct AnswerStart {
     pub set: Vec<(&'static str, String)>,
     /// The body may change its length.
     pub drop_content_length: bool,
-    /// Answer this instead.
-    pub refuse: Option<Reply>,
 }
 
 /// What happens to an answer that came whole.
@@ -83,20 +79,13 @@ impl Exchange {
             set.push(("retry-after", seconds.min(MAX_RETRY_AFTER_SECONDS).to_string()));
         }
         let mode = self.mode(head);
-        let mut start =
-            AnswerStart { mode, set, drop_content_length: mode == AnswerMode::Stream, refuse: None };
         if mode == AnswerMode::Pass {
-            start.set.extend(self.record.headers());
-        } else if !matches!(head.content_encoding.as_str(), "" | "identity") {
-            match self.uninspectable("content encoding") {
-                Some(reply) => start.refuse = Some(reply),
-                None => (start.mode, start.drop_content_length) = (AnswerMode::Pass, false),
-            }
+            set.extend(self.record.headers());
         }
-        if start.mode == AnswerMode::Stream {
+        if mode == AnswerMode::Stream {
             self.stream = self.endpoint.map(Stream::new);
         }
-        start
+        AnswerStart { mode, set, drop_content_length: mode == AnswerMode::Stream }
     }
 
     fn mode(&self, head: &AnswerHead) -> AnswerMode {
