@@ -4,7 +4,7 @@
 //! refused; `null` and booleans hold none.
 
 pub(super) use super::json::Result;
-use super::json::{Cursor, Kind, Raw};
+use super::json::{Cursor, Kind};
 use super::names::Name;
 use super::nested;
 use super::text::{Channel, Layer, OUTSIDE, Place, Text};
@@ -51,8 +51,7 @@ impl<'a> Reader<'a> {
         if self.cursor.kind()? != Kind::String {
             return self.nothing_at(place);
         }
-        let raw = self.cursor.string()?;
-        let text = self.found(raw, place, at, channel);
+        let text = self.found(place, at, channel)?;
         self.texts.push(text);
         Ok(())
     }
@@ -62,22 +61,24 @@ impl<'a> Reader<'a> {
         if self.cursor.kind()? != Kind::String {
             return self.nothing_at(place);
         }
-        let raw = self.cursor.string()?;
-        let whole = self.found(raw, place, at, channel);
-        nested::push(whole, self.cursor.written(raw.start..raw.end), &mut self.texts);
+        let whole = self.found(place, at, channel)?;
+        let written = self.cursor.written(whole.span.clone());
+        nested::push(whole, written, &mut self.texts);
         Ok(())
     }
 
-    fn found(&mut self, raw: Raw, place: &'static str, at: At, channel: Channel) -> Text<'a> {
-        Text {
+    #[inline]
+    fn found(&mut self, place: &'static str, at: At, channel: Channel) -> Result<Text<'a>> {
+        let (span, value) = self.cursor.value()?;
+        Ok(Text {
             place: Place::new(place, at),
             role: self.role,
             choice: OUTSIDE,
             channel,
-            value: self.cursor.decoded(raw),
+            value,
             layer: Layer::String,
-            span: raw.start..raw.end,
-        }
+            span,
+        })
     }
 
     /// Every string inside the value is a text; keys are not.
@@ -141,8 +142,7 @@ impl<'a> Reader<'a> {
             self.cursor.skip()?;
             return Ok(None);
         }
-        let raw = self.cursor.string()?;
-        Ok(Some(self.cursor.decoded(raw)))
+        Ok(Some(self.cursor.value()?.1))
     }
 
     /// The name that a string says, or nothing where there is a value of another kind.
