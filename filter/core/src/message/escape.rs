@@ -87,9 +87,8 @@ pub(super) fn text_of(value: &[u8]) -> String {
 /// bytes were read, and how many written. `lone`: half a surrogate pair can stand there.
 #[inline(never)]
 pub(super) fn decode_into(raw: &[u8], lone: bool, room: &mut Vec<u8>) -> (usize, usize) {
-    if room.len() < raw.len() {
-        room.resize(raw.len(), 0);
-    }
+    // Any bytes will do, and these are in the cache.
+    room.extend_from_slice(raw.get(room.len()..).unwrap_or_default());
     // A value is never longer than its written form, so `written` never passes `read`.
     let (mut read, mut written) = (0, 0);
     loop {

@@ -75,7 +75,7 @@ impl<'a> Cursor<'a> {
             let offset = std::str::from_utf8(body).map_or_else(|error| error.valid_up_to(), str::len);
             BodyError { kind: BodyErrorKind::InvalidUtf8, offset }
         })?;
-        Ok(Cursor { surrogates: Surrogates::Paired, keys: Keys::with_usual_room(), ..Cursor::lenient(text) })
+        Ok(Cursor { surrogates: Surrogates::Paired, ..Cursor::lenient(text) })
     }
 
     /// At the start of JSON text found inside a string. Lone surrogates are taken as U+FFFD: receivers take them too, and a

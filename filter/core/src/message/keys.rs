@@ -8,9 +8,6 @@ use super::names::{Head, Name};
 /// Up to this many keys of an object are compared one by one; more are sorted once, when the object ends.
 const COMPARED_KEYS: usize = 32;
 
-/// Keys that are open at once in an ordinary body.
-const USUAL_KEYS: usize = 24;
-
 /// The object has this key already.
 pub(super) struct Duplicate;
 
@@ -44,10 +41,6 @@ pub(super) struct Scope {
 impl<'a> Keys<'a> {
     pub(super) fn none() -> Keys<'a> {
         Keys { open: Vec::new(), decoded: Vec::new() }
-    }
-
-    pub(super) fn with_usual_room() -> Keys<'a> {
-        Keys { open: Vec::with_capacity(USUAL_KEYS), decoded: Vec::new() }
     }
 
     /// An object begins.

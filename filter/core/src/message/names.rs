@@ -1,6 +1,7 @@
 //! The names that mean something to the gateway: keys of objects, and the words that some values choose from.
 //!
-//! Knows nothing of where they stand. A name is looked up once and is a number from then on. Invariant: two spellings of one
+//! Knows nothing of where they stand. Keys that only every answer has are here as well: a name costs less than a key that
+//! has to be remembered. A name is looked up once and is a number from then on. Invariant: two spellings of one
 //! name, with or without escapes, are one [`Name`].
 
 use super::plain::BLOCK;
@@ -32,6 +33,7 @@ names! {
     CompletionTokensDetails = "completion_tokens_details",
     Const = "const",
     Content = "content",
+    Created = "created",
     Custom = "custom",
     Data = "data",
     Default = "default",
@@ -53,6 +55,7 @@ names! {
     Function = "function",
     FunctionCall = "function_call",
     Functions = "functions",
+    Id = "id",
     Image = "image",
     ImageFile = "image_file",
     ImageUrl = "image_url",
@@ -73,6 +76,7 @@ names! {
     Messages = "messages",
     Model = "model",
     Name = "name",
+    Object = "object",
     OutputAudio = "output_audio",
     OutputText = "output_text",
     OutputTokens = "output_tokens",
@@ -96,11 +100,13 @@ names! {
     Results = "results",
     Role = "role",
     Schema = "schema",
+    ServiceTier = "service_tier",
     Stream = "stream",
     StreamOptions = "stream_options",
     Suffix = "suffix",
     Summary = "summary",
     System = "system",
+    SystemFingerprint = "system_fingerprint",
     Text = "text",
     Thinking = "thinking",
     Title = "title",
@@ -185,8 +191,8 @@ impl Head {
     #[inline(always)]
     pub(super) const fn hash(self) -> u64 {
         self.low
-            .wrapping_mul(0xc82c_e3d7_9698_0f01)
-            .wrapping_add(self.high.wrapping_mul(0x9517_bc76_0a87_ef57))
+            .wrapping_mul(0xba51_2e68_5d88_4bcd)
+            .wrapping_add(self.high.wrapping_mul(0xe8ac_5901_c8aa_a2d9))
     }
 
     #[inline(always)]

@@ -16,6 +16,12 @@ use std::ops::Range;
 /// Numbers that go into the brackets of a place.
 pub(super) type At = [u32; 3];
 
+/// How much of a body there is to one text, where it has many: room for all of them is made at once.
+const BYTES_OF_A_TEXT: usize = 256;
+
+/// The most that room is made for before they are seen.
+const MOST_TEXTS_AT_ONCE: usize = 64;
+
 pub(super) struct Reader<'a> {
     pub(super) cursor: Cursor<'a>,
     pub(super) texts: Vec<Text<'a>>,
@@ -30,7 +36,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(body: &'a [u8], role: Role) -> std::result::Result<Reader<'a>, BodyError> {
         Ok(Reader {
             cursor: Cursor::new(body)?,
-            texts: Vec::with_capacity(4),
+            texts: Vec::with_capacity((body.len() / BYTES_OF_A_TEXT).clamp(2, MOST_TEXTS_AT_ONCE)),
             leaks: Vec::new(),
             unscanned: Unscanned::default(),
             role,
