@@ -30,20 +30,20 @@ pub(super) fn read<'a>(
     arguments: Arguments,
 ) -> std::result::Result<Answer<'a>, BodyError> {
     let mut reader = Reader::new(body, Role::Assistant)?;
-    let answer = reader.answer(endpoint, arguments).map_err(|_| reader.cursor.failure())?;
-    let Reader { texts, leaks, unscanned, .. } = reader;
-    Ok(Answer { texts, leaks, unscanned, ..answer })
+    let mut answer = Answer::default();
+    reader.answer(endpoint, arguments, &mut answer).map_err(|_| reader.cursor.failure())?;
+    (answer.texts, answer.leaks, answer.unscanned) = (reader.texts, reader.leaks, reader.unscanned);
+    Ok(answer)
 }
 
 impl<'a> Reader<'a> {
     /// The whole body, apart from what the reader collects.
-    fn answer(&mut self, endpoint: Endpoint, arguments: Arguments) -> Result<Answer<'a>> {
-        let mut answer = Answer::default();
+    fn answer(&mut self, endpoint: Endpoint, arguments: Arguments, answer: &mut Answer<'a>) -> Result<()> {
         let mut members = self.cursor.body()?;
         while let Some(key) = self.cursor.next_key(&mut members)? {
             match (key, endpoint) {
                 (Name::Choices, Endpoint::ChatCompletions | Endpoint::Completions) => {
-                    self.each_item("choices", |reader, number| reader.choice(number, arguments, &mut answer))?
+                    self.each_item("choices", |reader, number| reader.choice(number, arguments, answer))?
                 }
                 (Name::Prompt, Endpoint::ChatCompletions | Endpoint::Completions) => self.echo()?,
                 (Name::Results, Endpoint::Rerank) => self.each_item("results", Reader::ranked)?,
@@ -63,8 +63,7 @@ impl<'a> Reader<'a> {
                 _ => self.cursor.skip()?,
             }
         }
-        self.cursor.end()?;
-        Ok(answer)
+        self.cursor.end()
     }
 
     fn choice(&mut self, number: u32, arguments: Arguments, answer: &mut Answer<'a>) -> Result<()> {

@@ -73,16 +73,30 @@ pub(super) fn decode(raw: &str) -> Cow<'_, str> {
 
 /// The same for a string that has escapes. `room` is kept between calls: every allocation costs more than a short text.
 pub(super) fn decode_with(raw: &str, room: &mut Vec<u8>) -> String {
-    let raw = raw.as_bytes();
-    if room.len() < raw.len() {
-        room.resize(raw.len(), 0);
-    }
+    let (_, written) = decode_into(raw.as_bytes(), true, room);
+    text_of(room.get(..written).unwrap_or_default())
+}
+
+/// What was decoded as a text of its own.
+pub(super) fn text_of(value: &[u8]) -> String {
+    simdutf8::basic::from_utf8(value)
+        .map_or_else(|_| String::from_utf8_lossy(value).into_owned(), str::to_owned)
+}
+
+/// Writes the value of `raw` to the start of `room`, up to the first byte that cannot stand in a string as it is: how many
+/// bytes were read, and how many written. `lone`: half a surrogate pair can stand there.
+#[inline(never)]
+pub(super) fn decode_into(raw: &[u8], lone: bool, room: &mut Vec<u8>) -> (usize, usize) {
+    // Any bytes will do, and these are in the cache.
+    room.extend_from_slice(raw.get(room.len()..).unwrap_or_default());
     // A value is never longer than its written form, so `written` never passes `read`.
     let (mut read, mut written) = (0, 0);
     loop {
         let rest = raw.get(read..).unwrap_or_default();
         let to = room.get_mut(written..).unwrap_or_default();
         let run = copy_plain(rest, to);
+        read += run;
+        written += run;
         let (rest, to) = (rest.get(run..).unwrap_or_default(), to.get_mut(run..).unwrap_or_default());
         let (passed, added) = match rest {
             [b'\\', kind, ..] if let (Some(byte), Some(to)) = (simple(*kind), to.first_mut()) => {
@@ -90,9 +104,8 @@ pub(super) fn decode_with(raw: &str, room: &mut Vec<u8>) -> String {
                 (2, 1)
             }
             _ => {
-                let Some(escape) = escape_at(rest) else {
-                    written += run;
-                    break;
+                let Some(escape) = escape_at(rest).filter(|escape| lone || !escape.lone) else {
+                    return (read, written);
                 };
                 let mut utf8 = [0; 4];
                 let utf8 = escape.character.encode_utf8(&mut utf8).as_bytes();
@@ -100,12 +113,9 @@ pub(super) fn decode_with(raw: &str, room: &mut Vec<u8>) -> String {
                 (escape.len, utf8.len())
             }
         };
-        read += run + passed;
-        written += run + added;
+        read += passed;
+        written += added;
     }
-    let value = room.get(..written).unwrap_or_default();
-    simdutf8::basic::from_utf8(value)
-        .map_or_else(|_| String::from_utf8_lossy(value).into_owned(), str::to_owned)
 }
 
 /// Copies the plain stretch at the start of `from` and returns its length.

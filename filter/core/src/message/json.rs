@@ -3,9 +3,10 @@
 //! Knows no endpoint. Invariant: whatever is passed over has been checked (grammar, escapes, depth, duplicate keys), so a
 //! caller that reaches the end has seen a valid document.
 
-use super::escape::{decode_with, escape_at, simple};
+use super::escape::{decode_into, decode_with, escape_at, simple, text_of};
 use super::keys::{Duplicate, Keys, Scope};
-use super::names::Name;
+use super::names::{Head, Name};
+use super::plain::{BLOCK, block_run};
 use super::{BodyError, BodyErrorKind, MAX_DEPTH, plain};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -74,7 +75,7 @@ impl<'a> Cursor<'a> {
             let offset = std::str::from_utf8(body).map_or_else(|error| error.valid_up_to(), str::len);
             BodyError { kind: BodyErrorKind::InvalidUtf8, offset }
         })?;
-        Ok(Cursor { surrogates: Surrogates::Paired, keys: Keys::with_usual_room(), ..Cursor::lenient(text) })
+        Ok(Cursor { surrogates: Surrogates::Paired, ..Cursor::lenient(text) })
     }
 
     /// At the start of JSON text found inside a string. Lone surrogates are taken as U+FFFD: receivers take them too, and a
@@ -182,11 +183,27 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The value of a string of this body.
-    #[inline]
-    pub(super) fn decoded(&mut self, raw: Raw) -> Cow<'a, str> {
-        let written = self.text.get(raw.start..raw.end).unwrap_or_default();
-        if raw.escaped { Cow::Owned(decode_with(written, &mut self.room)) } else { Cow::Borrowed(written) }
+    /// Passes a string, and gives its value as well.
+    #[inline(never)]
+    pub(super) fn value(&mut self) -> Result<(Range<usize>, Cow<'a, str>)> {
+        self.expect(b'"')?;
+        let start = self.at;
+        let rest = self.rest();
+        let plain = plain::run(rest);
+        let (read, value) = match rest.get(plain) {
+            Some(b'"') => (plain, Cow::Borrowed(self.written(start..start + plain))),
+            // Decodes what has not been checked yet: looking at a long text twice takes longer than writing it.
+            _ => {
+                let (read, written) = decode_into(rest, self.surrogates == Surrogates::Any, &mut self.room);
+                (read, Cow::Owned(text_of(self.room.get(..written).unwrap_or_default())))
+            }
+        };
+        self.at += read;
+        if rest.get(read) != Some(&b'"') {
+            return Err(self.invalid());
+        }
+        self.at += 1;
+        Ok((start..start + read, value))
     }
 
     /// The written form of a stretch of this body.
@@ -318,19 +335,39 @@ impl<'a> Cursor<'a> {
         if byte != Some(&b'"') {
             return Err(self.stop_at(BodyErrorKind::InvalidJson, at));
         }
-        let raw = string_from(bytes, at + 1, self.surrogates);
-        let raw = self.pass_string(raw)?;
-        let name = match self.decoded(raw) {
-            Cow::Borrowed(written) => self.keys.add(&mut members.keys, written, Some(written)),
-            Cow::Owned(value) => self.keys.add(&mut members.keys, &value, None),
+        let start = at + 1;
+        let block = bytes.get(start..).and_then(<[u8]>::first_chunk::<BLOCK>);
+        let name = match block.map(|block| (block, block_run(block))) {
+            // Nearly every key is short and without escapes.
+            Some((block, length)) if block.get(length) == Some(&b'"') => {
+                self.at = start + length + 1;
+                let written = self.text.get(start..start + length).unwrap_or_default();
+                self.keys.add(&mut members.keys, Head::new(block, length), written, Some(written))
+            }
+            _ => self.any_key(start, &mut members.keys)?,
         };
         let Ok(name) = name else { return Err(self.stop(BodyErrorKind::DuplicateKey)) };
-        let colon = past_blanks(bytes, raw.end + 1);
+        let colon = past_blanks(bytes, self.at);
         if bytes.get(colon) != Some(&b':') {
             return Err(self.stop_at(BodyErrorKind::InvalidJson, colon));
         }
         self.at = colon + 1;
         Ok(Some(name))
+    }
+
+    /// A key whose first byte is at `start`, whatever it is.
+    #[inline(never)]
+    fn any_key(&mut self, start: usize, keys: &mut Scope) -> Result<std::result::Result<Name, Duplicate>> {
+        let raw = string_from(self.text.as_bytes(), start, self.surrogates);
+        let raw = self.pass_string(raw)?;
+        let written = self.written(raw.start..raw.end);
+        Ok(match raw.escaped {
+            false => self.keys.add(keys, Head::of(written), written, Some(written)),
+            true => {
+                let value = decode_with(written, &mut self.room);
+                self.keys.add(keys, Head::of(&value), &value, None)
+            }
+        })
     }
 
     /// Enters an array.

@@ -3,13 +3,10 @@
 //! Compares values, not spellings: `"a"` and `"\u0061"` are one key. Invariant: an object of n keys costs no more than
 //! n log n comparisons, whatever its keys are.
 
-use super::names::Name;
+use super::names::{Head, Name};
 
 /// Up to this many keys of an object are compared one by one; more are sorted once, when the object ends.
 const COMPARED_KEYS: usize = 32;
-
-/// Keys that are open at once in an ordinary body.
-const USUAL_KEYS: usize = 24;
 
 /// The object has this key already.
 pub(super) struct Duplicate;
@@ -36,7 +33,7 @@ pub(super) struct Scope {
     /// Where they start among the open ones.
     first: usize,
     /// One bit for each name that it has; those need no comparison.
-    named: u128,
+    named: [u64; 2],
     /// One bit per hash of another key; spares most comparisons.
     seen: u64,
 }
@@ -46,14 +43,10 @@ impl<'a> Keys<'a> {
         Keys { open: Vec::new(), decoded: Vec::new() }
     }
 
-    pub(super) fn with_usual_room() -> Keys<'a> {
-        Keys { open: Vec::with_capacity(USUAL_KEYS), decoded: Vec::new() }
-    }
-
     /// An object begins.
     #[inline]
     pub(super) fn enter(&self) -> Scope {
-        Scope { first: self.open.len(), named: 0, seen: 0 }
+        Scope { first: self.open.len(), named: [0; 2], seen: 0 }
     }
 
     /// The object has a key `value`, whose name is returned; `written` is the same, if it was written without escapes.
@@ -61,21 +54,23 @@ impl<'a> Keys<'a> {
     pub(super) fn add(
         &mut self,
         scope: &mut Scope,
+        head: Head,
         value: &str,
         written: Option<&'a str>,
     ) -> Result<Name, Duplicate> {
-        let name = Name::of(value);
+        let name = Name::with(head, value);
         if name != Name::Other {
-            let bit = name.bit();
-            if scope.named & bit != 0 {
+            let ([low, high], [first, second]) = (&mut scope.named, name.bits());
+            if *low & first | *high & second != 0 {
                 return Err(Duplicate);
             }
-            scope.named |= bit;
+            *low |= first;
+            *high |= second;
             return Ok(name);
         }
         let own = self.open.get(scope.first..).unwrap_or_default();
         if own.len() < COMPARED_KEYS {
-            let bit = 1 << (mark(value.as_bytes()) & 63);
+            let bit = 1 << (head.hash() >> 58);
             if scope.seen & bit != 0 && own.iter().any(|seen| self.value_of(*seen) == value) {
                 return Err(Duplicate);
             }
@@ -108,13 +103,6 @@ impl<'a> Keys<'a> {
             Key::Decoded(index) => self.decoded.get(index).map_or("", String::as_str),
         }
     }
-}
-
-/// A few bits of a key that differ between most keys of real objects.
-#[inline(always)]
-fn mark(key: &[u8]) -> usize {
-    let (first, last) = (key.first().copied().unwrap_or(0), key.last().copied().unwrap_or(0));
-    key.len().wrapping_mul(37) ^ usize::from(first).wrapping_mul(5) ^ usize::from(last).wrapping_mul(11)
 }
 
 /// Sorting keeps the bound for keys that were chosen to collide; the hash in front keeps it fast for all others.

@@ -1,7 +1,10 @@
 //! The names that mean something to the gateway: keys of objects, and the words that some values choose from.
 //!
-//! Knows nothing of where they stand. A name is looked up once and is a number from then on. Invariant: two spellings of one
+//! Knows nothing of where they stand. Keys that only every answer has are here as well: a name costs less than a key that
+//! has to be remembered. A name is looked up once and is a number from then on. Invariant: two spellings of one
 //! name, with or without escapes, are one [`Name`].
+
+use super::plain::BLOCK;
 
 macro_rules! names {
     ($($name:ident = $written:literal,)*) => {
@@ -30,6 +33,7 @@ names! {
     CompletionTokensDetails = "completion_tokens_details",
     Const = "const",
     Content = "content",
+    Created = "created",
     Custom = "custom",
     Data = "data",
     Default = "default",
@@ -51,6 +55,7 @@ names! {
     Function = "function",
     FunctionCall = "function_call",
     Functions = "functions",
+    Id = "id",
     Image = "image",
     ImageFile = "image_file",
     ImageUrl = "image_url",
@@ -71,6 +76,7 @@ names! {
     Messages = "messages",
     Model = "model",
     Name = "name",
+    Object = "object",
     OutputAudio = "output_audio",
     OutputText = "output_text",
     OutputTokens = "output_tokens",
@@ -94,11 +100,13 @@ names! {
     Results = "results",
     Role = "role",
     Schema = "schema",
+    ServiceTier = "service_tier",
     Stream = "stream",
     StreamOptions = "stream_options",
     Suffix = "suffix",
     Summary = "summary",
     System = "system",
+    SystemFingerprint = "system_fingerprint",
     Text = "text",
     Thinking = "thinking",
     Title = "title",
@@ -120,13 +128,13 @@ names! {
 
 const PLACES: usize = 512;
 
-/// Numbers of the names by their [`place`]. Two names in one place do not compile: then it takes other factors.
+/// Numbers of the names by their [`Head::place`]. Two names in one place do not compile: then it takes other factors.
 static TABLE: [u8; PLACES] = {
     let mut table = [Name::Other as u8; PLACES];
     let mut n = 0;
     #[allow(clippy::indexing_slicing, reason = "at compile time")]
     while n < NAMES.len() {
-        let place = place(NAMES[n].1.as_bytes());
+        let place = Head::of(NAMES[n].1).place();
         assert!(table[place] == Name::Other as u8);
         table[place] = n as u8;
         n += 1;
@@ -134,37 +142,92 @@ static TABLE: [u8; PLACES] = {
     table
 };
 
-/// Different for every name.
-#[inline(always)]
-#[allow(
-    clippy::indexing_slicing,
-    reason = "not empty, and neither its half nor its quarter is beyond its end"
-)]
-const fn place(written: &[u8]) -> usize {
-    let length = written.len();
-    if length == 0 {
-        return 0;
+/// The beginning of every name, by its number.
+static HEADS: [Head; NAMES.len()] = {
+    let mut heads = [Head { low: 0, high: 0 }; NAMES.len()];
+    let mut n = 0;
+    #[allow(clippy::indexing_slicing, reason = "at compile time")]
+    while n < NAMES.len() {
+        heads[n] = Head::of(NAMES[n].1);
+        n += 1;
     }
-    let ends = written[0] as usize * 236 + written[length - 1] as usize * 287;
-    let middle = written[length / 2] as usize * 240 + written[length / 4] as usize * 3;
-    (length * 409 + ends + middle) % PLACES
+    heads
+};
+
+/// The first sixteen bytes of a key as two numbers, its length added: what is compared instead of the bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    low: u64,
+    high: u64,
+}
+
+impl Head {
+    /// Of a key of `length` bytes that begins as `block` does.
+    #[inline(always)]
+    pub(super) const fn new(block: &[u8; BLOCK], length: usize) -> Head {
+        let block = u128::from_le_bytes(*block);
+        let (low, high) = (block as u64, (block >> 64) as u64);
+        let (low, high) = match length {
+            0..8 => (low & ((1 << (8 * length)) - 1), 0),
+            8..16 => (low, high & ((1 << (8 * (length - 8))) - 1)),
+            _ => (low, high),
+        };
+        Head { low, high: high.wrapping_add(length as u64) }
+    }
+
+    pub(super) const fn of(written: &str) -> Head {
+        let written = written.as_bytes();
+        let mut block = [0; BLOCK];
+        let mut n = 0;
+        #[allow(clippy::indexing_slicing, reason = "both lengths are asked")]
+        while n < BLOCK && n < written.len() {
+            block[n] = written[n];
+            n += 1;
+        }
+        Head::new(&block, written.len())
+    }
+
+    /// Bits that differ between most keys; chosen so that the highest nine differ between all names.
+    #[inline(always)]
+    pub(super) const fn hash(self) -> u64 {
+        self.low
+            .wrapping_mul(0xba51_2e68_5d88_4bcd)
+            .wrapping_add(self.high.wrapping_mul(0xe8ac_5901_c8aa_a2d9))
+    }
+
+    #[inline(always)]
+    const fn place(self) -> usize {
+        (self.hash() >> 55) as usize
+    }
 }
 
 impl Name {
     /// The name that is written so.
-    #[inline]
     pub(super) fn of(written: &str) -> Name {
-        let number = TABLE.get(place(written.as_bytes())).copied().unwrap_or(Name::Other as u8);
-        match NAMES.get(usize::from(number)) {
-            Some((name, spelled)) if *spelled == written => *name,
+        Name::with(Head::of(written), written)
+    }
+
+    /// The same, where the head is known.
+    #[inline]
+    pub(super) fn with(head: Head, written: &str) -> Name {
+        let number = usize::from(TABLE.get(head.place()).copied().unwrap_or(Name::Other as u8));
+        match (HEADS.get(number), NAMES.get(number)) {
+            (Some(known), Some((name, spelled)))
+                if *known == head
+                    && spelled.len() == written.len()
+                    && (written.len() <= BLOCK || *spelled == written) =>
+            {
+                *name
+            }
             _ => Name::Other,
         }
     }
 
-    /// A bit of its own; none for [`Name::Other`].
+    /// A bit of its own, in one of two words.
     #[inline]
-    pub(super) fn bit(self) -> u128 {
-        if self == Name::Other { 0 } else { 1 << self as u32 }
+    pub(super) fn bits(self) -> [u64; 2] {
+        let bit = 1 << (self as u32 & 63);
+        if (self as u32) < 64 { [bit, 0] } else { [0, bit] }
     }
 
     /// The value of such a key spells out the tokens of an answer: OpenAI's and Together's log probabilities, token ids.
@@ -187,17 +250,32 @@ mod tests {
 
     #[test]
     fn every_name_is_found_and_has_a_bit() {
-        let mut bits = 0;
+        let mut seen = [0, 0];
         for (name, written) in NAMES {
             assert_eq!(Name::of(written), name, "{written}");
-            assert_eq!(bits & name.bit(), 0, "{written}");
-            bits |= name.bit();
+            for (seen, bits) in seen.iter_mut().zip(name.bits()) {
+                assert_eq!(*seen & bits, 0, "{written}");
+                *seen |= bits;
+            }
         }
+        assert_eq!(seen.map(u64::count_ones).iter().sum::<u32>() as usize, NAMES.len());
     }
 
     #[test]
     fn what_is_no_name_is_another() {
-        for written in ["", "x", "Content", "conten", "contents", "content ", "c\\u006fntent", "größe"] {
+        for written in [
+            "",
+            "x",
+            "Content",
+            "conten",
+            "contents",
+            "content ",
+            "c\\u006fntent",
+            "größe",
+            "completion_token",
+            "completion_tokens_detail",
+            "completion_tokens_detailz",
+        ] {
             assert_eq!(Name::of(written), Name::Other, "{written}");
         }
     }

@@ -4,7 +4,7 @@
 //! refused; `null` and booleans hold none.
 
 pub(super) use super::json::Result;
-use super::json::{Cursor, Kind, Raw};
+use super::json::{Cursor, Kind};
 use super::names::Name;
 use super::nested;
 use super::text::{Channel, Layer, OUTSIDE, Place, Text};
@@ -15,6 +15,12 @@ use std::ops::Range;
 
 /// Numbers that go into the brackets of a place.
 pub(super) type At = [u32; 3];
+
+/// How much of a body there is to one text, where it has many: room for all of them is made at once.
+const BYTES_OF_A_TEXT: usize = 256;
+
+/// The most that room is made for before they are seen.
+const MOST_TEXTS_AT_ONCE: usize = 64;
 
 pub(super) struct Reader<'a> {
     pub(super) cursor: Cursor<'a>,
@@ -30,7 +36,7 @@ impl<'a> Reader<'a> {
     pub(super) fn new(body: &'a [u8], role: Role) -> std::result::Result<Reader<'a>, BodyError> {
         Ok(Reader {
             cursor: Cursor::new(body)?,
-            texts: Vec::with_capacity(4),
+            texts: Vec::with_capacity((body.len() / BYTES_OF_A_TEXT).clamp(2, MOST_TEXTS_AT_ONCE)),
             leaks: Vec::new(),
             unscanned: Unscanned::default(),
             role,
@@ -51,8 +57,7 @@ impl<'a> Reader<'a> {
         if self.cursor.kind()? != Kind::String {
             return self.nothing_at(place);
         }
-        let raw = self.cursor.string()?;
-        let text = self.found(raw, place, at, channel);
+        let text = self.found(place, at, channel)?;
         self.texts.push(text);
         Ok(())
     }
@@ -62,22 +67,24 @@ impl<'a> Reader<'a> {
         if self.cursor.kind()? != Kind::String {
             return self.nothing_at(place);
         }
-        let raw = self.cursor.string()?;
-        let whole = self.found(raw, place, at, channel);
-        nested::push(whole, self.cursor.written(raw.start..raw.end), &mut self.texts);
+        let whole = self.found(place, at, channel)?;
+        let written = self.cursor.written(whole.span.clone());
+        nested::push(whole, written, &mut self.texts);
         Ok(())
     }
 
-    fn found(&mut self, raw: Raw, place: &'static str, at: At, channel: Channel) -> Text<'a> {
-        Text {
+    #[inline]
+    fn found(&mut self, place: &'static str, at: At, channel: Channel) -> Result<Text<'a>> {
+        let (span, value) = self.cursor.value()?;
+        Ok(Text {
             place: Place::new(place, at),
             role: self.role,
             choice: OUTSIDE,
             channel,
-            value: self.cursor.decoded(raw),
+            value,
             layer: Layer::String,
-            span: raw.start..raw.end,
-        }
+            span,
+        })
     }
 
     /// Every string inside the value is a text; keys are not.
@@ -141,8 +148,7 @@ impl<'a> Reader<'a> {
             self.cursor.skip()?;
             return Ok(None);
         }
-        let raw = self.cursor.string()?;
-        Ok(Some(self.cursor.decoded(raw)))
+        Ok(Some(self.cursor.value()?.1))
     }
 
     /// The name that a string says, or nothing where there is a value of another kind.

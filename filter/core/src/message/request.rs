@@ -268,8 +268,8 @@ impl<'a> Reader<'a> {
         if self.cursor.kind()? != Kind::String {
             return Err(self.cursor.stop(BodyErrorKind::WrongShape("model")));
         }
-        let raw = self.cursor.string()?;
-        Ok(Model { name: self.cursor.decoded(raw), span: raw.start - 1..raw.end + 1 })
+        let (span, name) = self.cursor.value()?;
+        Ok(Model { name, span: span.start - 1..span.end + 1 })
     }
 
     fn flag(&mut self, place: &'static str) -> Result<bool> {
