@@ -200,7 +200,7 @@ fn every_exchange_leaves_one_line() {
         echo()
     ));
     gateway.post("/v1/with?key=secret", "x-event: 1", "{}");
-    gateway.post("/v1/without?key=secret", "x-a: 1", "{}");
+    gateway.post("/v1/without?key=secret", "x-trap: 1", "{}");
     gateway.post("/v1/unwanted", "x-quiet: 1", "{}");
     gateway.post("/healthz", "x-a: 1", "");
     let log = gateway.log();
@@ -208,7 +208,7 @@ fn every_exchange_leaves_one_line() {
     assert_eq!(log[0]["made"], "by the filter");
     assert_eq!(log[1]["pack"], "50% off");
     assert_eq!(log[1]["endpoint"], "/v1/without");
-    assert_eq!(log[1]["status"], 200);
+    assert_eq!(log[1]["status"], 503);
     assert!(log[1]["latency_ms"]["total"].is_u64());
 }
 

@@ -10,6 +10,7 @@ macro_rules! names {
     ($($name:ident = $written:literal,)*) => {
         /// What a key or a word says.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(clippy::enum_variant_names, reason = "the wire has a key `name`")]
         pub(super) enum Name {
             $($name,)*
             /// Anything else.
