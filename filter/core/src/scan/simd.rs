@@ -242,6 +242,21 @@ mod x86 {
     }
 }
 
+/// A bit for each byte that cannot stand in a JSON string as it is: a quote, a backslash, a control character.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn not_plain(block: &[u8; BLOCK]) -> u16 {
+    use core::arch::x86_64::*;
+    // SAFETY: every processor of this kind has SSE2; sixteen bytes behind a reference, any alignment.
+    unsafe {
+        let bytes = _mm_loadu_si128(block.as_ptr().cast());
+        let quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'"'.cast_signed()));
+        let backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(b'\\'.cast_signed()));
+        let control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+        _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)) as u16
+    }
+}
+
 /// Tells the bytes of words from the others, 64 at a time.
 pub(super) struct Letters(letters::Constants);
 

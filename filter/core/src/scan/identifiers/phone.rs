@@ -327,20 +327,20 @@ fn trunk(text: &Cursor, digit: usize) -> Verdict {
     let fewest = if abroad || first == 1 { 11 } else { 9 };
     let most = if abroad { 15 } else { 12 };
     let mut total = first;
-    // Lengths of the first two groups, a decimal digit each: the array would have the loop unrolled.
+    // Lengths of the first two groups, a decimal digit each: an array, or a count of groups, would have the loop unrolled.
     let mut shape = 0;
     let mut groups = 0;
     let mut joint = None;
     let mut end = None;
     while groups < MOST_GROUPS {
         let byte = text.at(at)?;
-        let consistent = groups < 2 || joint == Some(byte);
+        let consistent = shape < 10 || joint == Some(byte);
         if !consistent || !matches!(byte, b' ' | b'-' | b'.' | b'/') || !text.at(at + 1)?.is_ascii_digit() {
             break;
         }
         let run = text.digits(at + 1, 9)?;
         let length = run - at - 1;
-        if groups < 2 {
+        if shape < 10 {
             shape = shape * 10 + length;
         }
         if length < 2 || total + length > most {
