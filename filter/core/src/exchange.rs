@@ -24,14 +24,26 @@ use crate::reply::Reply;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use record::Record;
+use std::cell::RefCell;
+use std::fmt;
 use std::rc::Rc;
 use stream::Stream;
 
 /// What all exchanges of one gateway share.
-#[derive(Debug)]
 pub struct Gateway {
     config: Downstream,
     chain: Chain,
+    /// Shared, so that no exchange has to make its own: they take turns, and each is done when it returns.
+    scratch: RefCell<Scratch>,
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_struct("Gateway")
+            .field("config", &self.config)
+            .field("chain", &self.chain)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Gateway {
@@ -47,7 +59,8 @@ impl Gateway {
             None
         });
         let chain = Chain::compile(&config.policies, &config.policy, automaton.as_deref(), &mut problems);
-        if problems.is_empty() { Ok(Gateway { config, chain }) } else { Err(problems) }
+        let scratch = RefCell::default();
+        if problems.is_empty() { Ok(Gateway { config, chain, scratch }) } else { Err(problems) }
     }
 
     /// The compiled chain.
@@ -63,7 +76,6 @@ pub struct Exchange {
     endpoint: Option<Endpoint>,
     active: Active,
     record: Record,
-    scratch: Scratch,
     stream: Option<Stream>,
     /// What is forwarded is not ours to read.
     passthrough: bool,
@@ -78,7 +90,6 @@ impl Exchange {
             endpoint: None,
             active: Active::default(),
             record: Record::default(),
-            scratch: Scratch::default(),
             stream: None,
             passthrough: false,
         }

@@ -190,6 +190,7 @@ impl Exchange {
         let gateway = self.gateway.clone();
         let mut findings = Vec::new();
         let mut blocking: Option<Finding> = None;
+        let mut scratch = gateway.scratch.borrow_mut();
         for text in &request.texts {
             findings.clear();
             let chain = &gateway.chain;
@@ -199,7 +200,7 @@ impl Exchange {
                 text.role,
                 &text.value,
                 0,
-                &mut self.scratch,
+                &mut scratch,
                 &mut findings,
             );
             self.record.scanned.request_texts += 1;

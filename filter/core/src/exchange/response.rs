@@ -123,6 +123,7 @@ impl Exchange {
         let mut splices: Vec<Splice> = Vec::new();
         let mut findings = Vec::new();
         let mut blocking: Option<Finding> = None;
+        let mut scratch = gateway.scratch.borrow_mut();
         for text in &answer.texts {
             findings.clear();
             let chain = &gateway.chain;
@@ -132,7 +133,7 @@ impl Exchange {
                 text.role,
                 &text.value,
                 0,
-                &mut self.scratch,
+                &mut scratch,
                 &mut findings,
             );
             self.record.scanned.response_texts += 1;

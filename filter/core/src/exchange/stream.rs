@@ -199,8 +199,13 @@ impl Exchange {
             let start = holdback.received();
             let mut findings = Vec::new();
             let chain = &gateway.chain;
-            let progress =
-                holdback.push(chain, self.active, &delta.text.value, &mut self.scratch, &mut findings);
+            let progress = holdback.push(
+                chain,
+                self.active,
+                &delta.text.value,
+                &mut gateway.scratch.borrow_mut(),
+                &mut findings,
+            );
             let end = holdback.received();
             parts.push(Part { lane, range: start..end, left_to: start });
             self.record.scanned.response_texts += 1;
@@ -237,7 +242,8 @@ impl Exchange {
         stream: &mut Stream,
         which: impl Fn(&Lane) -> bool,
     ) -> Result<(), Stop> {
-        let (active, record, scratch) = (self.active, &mut self.record, &mut self.scratch);
+        let (active, record) = (self.active, &mut self.record);
+        let scratch = &mut gateway.scratch.borrow_mut();
         for (lane, holdback) in stream.lanes.iter_mut().filter(|(lane, _)| which(lane)) {
             let mut findings = Vec::new();
             let progress = finish(holdback, gateway, active, scratch, &mut findings);
