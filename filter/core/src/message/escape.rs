@@ -147,21 +147,27 @@ fn copy(from: &[u8], to: &mut [u8]) {
 
 /// Appends `value` as it is written between the quotes of a JSON string.
 pub(super) fn encode(value: &str, raw: &mut String) {
-    for character in value.chars() {
-        match character {
-            '"' => raw.push_str("\\\""),
-            '\\' => raw.push_str("\\\\"),
-            '\n' => raw.push_str("\\n"),
-            '\r' => raw.push_str("\\r"),
-            '\t' => raw.push_str("\\t"),
-            control @ '\0'..='\x1f' => {
-                raw.push_str("\\u00");
-                for digit in [u32::from(control) >> 4, u32::from(control) & 15] {
-                    raw.push(char::from_digit(digit, 16).unwrap_or('0'));
-                }
-            }
-            plain => raw.push(plain),
-        }
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut rest = value;
+    loop {
+        let (plain, special) = rest.split_at_checked(plain::run(rest.as_bytes())).unwrap_or((rest, ""));
+        raw.push_str(plain);
+        let Some(byte) = special.bytes().next() else { return };
+        let short = match byte {
+            b'"' | b'\\' => Some(byte),
+            b'\n' => Some(b'n'),
+            b'\r' => Some(b'r'),
+            b'\t' => Some(b't'),
+            _ => None,
+        };
+        let high = if byte < 16 { b'0' } else { b'1' };
+        let low = DIGITS.get(usize::from(byte & 15)).copied().unwrap_or(b'0');
+        let escape = match short {
+            Some(letter) => &[b'\\', letter][..],
+            None => &[b'\\', b'u', b'0', b'0', high, low],
+        };
+        raw.extend(escape.iter().map(|byte| char::from(*byte)));
+        rest = special.get(1..).unwrap_or_default();
     }
 }
 

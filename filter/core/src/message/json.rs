@@ -344,7 +344,7 @@ impl<'a> Cursor<'a> {
                 let written = self.text.get(start..start + length).unwrap_or_default();
                 self.keys.add(&mut members.keys, Head::new(block, length), written, Some(written))
             }
-            _ => self.any_key(start, &mut members.keys)?,
+            _ => self.any_key(at, &mut members.keys)?,
         };
         let Ok(name) = name else { return Err(self.stop(BodyErrorKind::DuplicateKey)) };
         let colon = past_blanks(bytes, self.at);
@@ -355,11 +355,11 @@ impl<'a> Cursor<'a> {
         Ok(Some(name))
     }
 
-    /// A key whose first byte is at `start`, whatever it is.
+    /// A key that begins at `start`, whatever it is.
     #[inline(never)]
     fn any_key(&mut self, start: usize, keys: &mut Scope) -> Result<std::result::Result<Name, Duplicate>> {
-        let raw = string_from(self.text.as_bytes(), start, self.surrogates);
-        let raw = self.pass_string(raw)?;
+        self.at = start;
+        let raw = self.string()?;
         let written = self.written(raw.start..raw.end);
         Ok(match raw.escaped {
             false => self.keys.add(keys, Head::of(written), written, Some(written)),
