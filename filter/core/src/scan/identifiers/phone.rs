@@ -231,15 +231,14 @@ fn parenthesised(text: &Cursor, digit: usize) -> Verdict {
         None => return Ok(None),
     };
     let mut total = digits;
-    let mut groups = 0;
     let mut end = None;
-    while groups < MOST_GROUPS {
+    // Ends as in `trunk`.
+    loop {
         let run = text.digits(at, 9)?;
         if run - at < 2 || total + (run - at) > 12 {
             break;
         }
         total += run - at;
-        groups += 1;
         if total >= 9 {
             end = Some(run);
         }
@@ -327,12 +326,12 @@ fn trunk(text: &Cursor, digit: usize) -> Verdict {
     let fewest = if abroad || first == 1 { 11 } else { 9 };
     let most = if abroad { 15 } else { 12 };
     let mut total = first;
-    // Lengths of the first two groups, a decimal digit each: an array, or a count of groups, would have the loop unrolled.
+    // Lengths of the first two groups, a decimal digit each: an array would have the loop unrolled.
     let mut shape = 0;
-    let mut groups = 0;
     let mut joint = None;
     let mut end = None;
-    while groups < MOST_GROUPS {
+    // Ends soon: every group adds two digits or more, and there are few.
+    loop {
         let byte = text.at(at)?;
         let consistent = shape < 10 || joint == Some(byte);
         if !consistent || !matches!(byte, b' ' | b'-' | b'.' | b'/') || !text.at(at + 1)?.is_ascii_digit() {
@@ -352,7 +351,6 @@ fn trunk(text: &Cursor, digit: usize) -> Verdict {
         }
         joint = Some(byte);
         total += length;
-        groups += 1;
         at = run;
         if total >= fewest {
             end = Some(at);
