@@ -10,6 +10,9 @@ use std::fmt::Display;
 /// Distinct findings that are kept; beyond that only their counts by kind matter, which the first ones show.
 const MAX_FINDINGS: usize = 256;
 
+/// No model's name is longer; a caller may send anything for one.
+const MAX_NAME_BYTES: usize = 200;
+
 /// What only the host knows when an exchange is over.
 #[derive(Debug, Clone, Default)]
 pub struct Timing {
@@ -133,9 +136,9 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
         config_sha256: &config.config_sha256,
         endpoint: if record.endpoint.is_empty() { "none" } else { record.endpoint },
         stream: record.stream,
-        model_requested: exchange.head.model_requested(),
+        model_requested: exchange.head.model_requested().map(name),
         target: timing.target.as_deref().or(record.only_target.as_deref()),
-        model_served: record.model_served.as_deref(),
+        model_served: record.model_served.as_deref().map(name),
         attempts: timing.attempts,
         status: timing.status,
         error_code: record.error_code,
@@ -148,4 +151,9 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
         latency: timing.latency,
     };
     Some(event.to_line())
+}
+
+/// A name that others chose, short enough for a log line.
+fn name(name: &str) -> &str {
+    name.get(..name.floor_char_boundary(MAX_NAME_BYTES)).unwrap_or_default()
 }
