@@ -146,9 +146,12 @@ impl DownstreamFilter {
 
     fn chunk(&mut self, ends: bool) -> Action {
         let chunk = host::response_body();
-        let started = host::now_ns();
+        // Two looks at the clock are a tenth of what a chunk costs; the first chunks stand for the others.
+        let started = if self.stream_started { 0 } else { host::now_ns() };
         let step = self.exchange.chunk(&chunk, ends);
-        self.clock.in_policies += host::now_ns().saturating_sub(started);
+        if started != 0 {
+            self.clock.in_policies += host::now_ns().saturating_sub(started);
+        }
         let out = match step {
             ChunkStep::Refuse(reply) => {
                 self.answer = None;

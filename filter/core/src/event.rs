@@ -118,7 +118,7 @@ pub struct Latency {
     pub upstream_us: Option<u64>,
     /// First byte of the request to the first released byte of the answer.
     pub ttft_us: Option<u64>,
-    /// Spent in policies.
+    /// Spent in policies; of a stream, up to its first byte.
     pub policy_us: u64,
 }
 

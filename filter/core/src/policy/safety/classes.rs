@@ -123,7 +123,7 @@ classes! {
     /// Insults of one person.
     INSULT = "idiot moron imbecile bitch bastard asshole whore slut loser cunt dickhead dumbass motherfucker scumbag fatass pathetic worthless
         shithead retard prick twat wanker douchebag arschloch hurensohn schlampe wichser connard salope pute encule gilipollas puta cabron
-        stronzo troia puttana coglione idiota puta cabrao klootzak hoer eikel crybaby simp fuckhead nitwit nitwits dipshit";
+        stronzo troia puttana coglione idiota puta cabrao klootzak hoer eikel crybaby fuckhead nitwit nitwits dipshit";
     /// The one addressed.
     YOU = "you u your youre ya ur du dich tu toi te vous eres sei voce je jij";
     /// Making somebody's life hell.

@@ -108,7 +108,6 @@ pub(super) const RULES: &[Rule] = &[
     rule(CRIME, 0.86, &[(STEAL, 0), (WITHOUT, 8), (CAUGHT, 4)], AGAINST),
     rule(CRIME, 0.82, &[(HOW, 0), (WITHOUT, 10), (CAUGHT, 2)], AGAINST | TECH),
     rule(CRIME, 0.55, &[(STEAL, 0), (GOODS, 3)], AGAINST | TECH | NOT),
-    rule(CRIME, 0.60, &[(HOW, 0), (COMMIT, 4)], AGAINST | TECH),
     rule(CYBER_ABUSE, 0.88, &[(HOW | I, 0), (HACK, 4), (ACCOUNT | PERSON, 6)], AGAINST | NOT),
     rule(CYBER_ABUSE, 0.86, &[(MAKE | WRITE, 0), (MALWARE, 5)], AGAINST | NOT),
     rule(CYBER_ABUSE, 0.82, &[(HOW, 0), (MAKE | GET, 4), (MALWARE, 6)], AGAINST),
