@@ -4,7 +4,7 @@
 //! of it.
 
 use crate::source::Source;
-use kt_core::config::SPELLINGS;
+use kt_core::config::{Capture, SPELLINGS};
 use kt_core::diagnostic::Diagnostic;
 use kt_core::plan::{Plan, Strategy};
 use kt_core::targets::KeySource;
@@ -39,6 +39,7 @@ pub fn warnings(source: &Source, plan: &Plan, here: &dyn Surroundings) -> Vec<Di
     let mut advice = missing_keys(plan, here);
     chain(plan, &mut advice);
     targets(plan, &mut advice);
+    not_yet(plan, &mut advice);
     inert_blocks(source, plan, &mut advice);
     spellings(&source.value, String::new(), &mut advice);
     if !plan.config.pack.enabled {
@@ -114,6 +115,22 @@ fn targets(plan: &Plan, advice: &mut Vec<Diagnostic>) {
             let key = format!("{at}.base_url");
             advice.push(Diagnostic::warning("plain-http", key, message).help("use `https://`"));
         }
+    }
+}
+
+/// Settings that are read and do nothing in this version.
+fn not_yet(plan: &Plan, advice: &mut Vec<Diagnostic>) {
+    let audit = plan.config.policy.audit_logger.as_ref();
+    if audit.is_some_and(|audit| audit.capture == Capture::Redacted) {
+        let message = "events keep no texts in this version";
+        let help = "remove it; an event has the kinds and places of what was found";
+        advice.push(Diagnostic::warning("no-capture", "policy.audit-logger.capture", message).help(help));
+    }
+    for (i, target) in plan.targets.iter().enumerate().filter(|(_, target)| target.health_probe.is_some()) {
+        let message = format!("target `{}` is not probed in this version", target.id);
+        let help = "fallback and outlier detection act on the traffic itself";
+        let at = format!("providers.targets[{i}].health_probe");
+        advice.push(Diagnostic::warning("no-probe", at, message).help(help));
     }
 }
 
