@@ -7,7 +7,7 @@ use crate::config::{Action, Mode};
 use crate::json::Writer;
 use crate::message::Unscanned;
 use crate::message::usage::Usage;
-use crate::policy::Finding;
+use crate::policy::{Direction, Finding};
 use serde::Serialize;
 
 /// How an exchange ended.
@@ -107,6 +107,18 @@ pub struct Scanned {
     pub response_texts: u32,
     /// Bytes of those.
     pub response_bytes: u64,
+}
+
+impl Scanned {
+    /// Counts one text.
+    pub fn count(&mut self, direction: Direction, bytes: usize) {
+        let (texts, total) = match direction {
+            Direction::Request => (&mut self.request_texts, &mut self.request_bytes),
+            Direction::Response => (&mut self.response_texts, &mut self.response_bytes),
+        };
+        *texts += 1;
+        *total += bytes as u64;
+    }
 }
 
 /// Where the time of an exchange went, in microseconds. The event says milliseconds.

@@ -9,6 +9,7 @@ mod request;
 mod response;
 mod route;
 mod stream;
+mod texts;
 
 pub use record::Timing;
 pub use request::{Admission, Dispatch, RequestHead};

@@ -1,14 +1,12 @@
 //! The request side: is it served, may it pass, what is changed, where may it go.
 
+use super::Exchange;
 use super::route::{self, Choice};
-use super::{Exchange, Gateway};
 use crate::attempt::{AttemptPlan, ModelSlot, json_string, upstream_path};
 use crate::config::Unscannable;
 use crate::event::Ended;
-use crate::holdback;
 use crate::message::request::{self, Request};
 use crate::message::rewrite::{self, Splice};
-use crate::message::text::Text;
 use crate::message::{Endpoint, Unscanned};
 use crate::policy::{Direction, Facts, Finding};
 use crate::reply::Reply;
@@ -187,38 +185,7 @@ impl Exchange {
             self.record.unscanned(&request.unscanned);
             return Err(self.refuse(Reply::unscannable(kind), Ended::Blocked));
         }
-        let gateway = self.gateway.clone();
-        let mut findings = Vec::new();
-        let mut blocking: Option<Finding> = None;
-        let mut scratch = gateway.scratch.borrow_mut();
-        for text in &request.texts {
-            findings.clear();
-            let chain = &gateway.chain;
-            chain.inspect(
-                self.active,
-                Direction::Request,
-                text.role,
-                &text.value,
-                0,
-                &mut scratch,
-                &mut findings,
-            );
-            self.record.scanned.request_texts += 1;
-            self.record.scanned.request_bytes += text.value.len() as u64;
-            if findings.is_empty() {
-                continue;
-            }
-            self.record.found(&findings, &text.place);
-            redact(&gateway, text, body, &findings, splices);
-            // The block of the earliest policy of the chain is reported, whatever the order of the texts.
-            for finding in findings.drain(..).filter(Finding::blocks) {
-                let earlier = |known: &Finding| gateway.chain.comes_before(&finding, known);
-                if blocking.as_ref().is_none_or(earlier) {
-                    blocking = Some(finding);
-                }
-            }
-        }
-        match blocking {
+        match self.inspect_texts(Direction::Request, &request.texts, &[], body, splices) {
             None => Ok(()),
             Some(finding) => Err(self.block(Direction::Request, &finding)),
         }
@@ -313,26 +280,4 @@ fn shifted(place: usize, splices: &[Splice]) -> usize {
 
 fn first_unscanned(unscanned: &Unscanned) -> Option<&'static str> {
     unscanned.kinds().into_iter().find(|(_, count)| *count > 0).map(|(kind, _)| kind)
-}
-
-/// Turns what must be replaced in one text into splices of its body.
-pub(super) fn redact(
-    gateway: &Gateway,
-    text: &Text,
-    body: &[u8],
-    findings: &[Finding],
-    splices: &mut Vec<Splice>,
-) {
-    let mut edits: Vec<(Range<usize>, String)> = Vec::new();
-    for merged in holdback::merge(findings) {
-        let matched = text.value.get(merged.start..merged.end).unwrap_or_default();
-        let mut marker = String::new();
-        gateway.chain.marker(merged.finding, matched, &mut marker);
-        edits.push((merged.start..merged.end, marker));
-    }
-    if !edits.is_empty() {
-        let edits: Vec<(Range<usize>, &str)> =
-            edits.iter().map(|(range, marker)| (range.clone(), marker.as_str())).collect();
-        text.edit(body, &edits, splices);
-    }
 }

@@ -1,13 +1,12 @@
 //! The answer's headers, and answers that come whole.
 
 use super::Exchange;
-use super::request::redact;
 use super::stream::Stream;
 use crate::config::OnError;
 use crate::event::Ended;
 use crate::message::response;
 use crate::message::rewrite::{self, Splice};
-use crate::policy::{Direction, Finding};
+use crate::policy::Direction;
 use crate::reply::Reply;
 
 /// The answer's headers, as far as they matter here.
@@ -104,7 +103,6 @@ impl Exchange {
 
     /// Takes the whole body of an answer.
     pub fn whole_answer(&mut self, body: &[u8]) -> Result<WholeAnswer, Reply> {
-        let gateway = self.gateway.clone();
         let Some(endpoint) = self.endpoint else {
             return Err(self.fail());
         };
@@ -121,43 +119,8 @@ impl Exchange {
         self.record.model_served = answer.model.as_ref().map(|model| model.clone().into_owned());
         self.record.unscanned(&answer.unscanned);
         let mut splices: Vec<Splice> = Vec::new();
-        let mut findings = Vec::new();
-        let mut blocking: Option<Finding> = None;
-        let mut scratch = gateway.scratch.borrow_mut();
-        for text in &answer.texts {
-            findings.clear();
-            let chain = &gateway.chain;
-            chain.inspect(
-                self.active,
-                Direction::Response,
-                text.role,
-                &text.value,
-                0,
-                &mut scratch,
-                &mut findings,
-            );
-            self.record.scanned.response_texts += 1;
-            self.record.scanned.response_bytes += text.value.len() as u64;
-            if findings.is_empty() {
-                continue;
-            }
-            self.record.found(&findings, &text.place);
-            let before = splices.len();
-            redact(&gateway, text, body, &findings, &mut splices);
-            if splices.len() > before {
-                let leaks = answer.leaks.iter().filter(|(choice, _)| *choice == text.choice);
-                for (_, range) in leaks {
-                    if !splices.iter().any(|splice| splice.range == *range) {
-                        splices.push(Splice::null(range.clone()));
-                    }
-                }
-            }
-            for finding in findings.drain(..).filter(Finding::blocks) {
-                if blocking.as_ref().is_none_or(|known| gateway.chain.comes_before(&finding, known)) {
-                    blocking = Some(finding);
-                }
-            }
-        }
+        let blocking =
+            self.inspect_texts(Direction::Response, &answer.texts, &answer.leaks, body, &mut splices);
         if let Some(finding) = blocking {
             return Err(self.block(Direction::Response, &finding));
         }

@@ -208,8 +208,7 @@ impl Exchange {
             );
             let end = holdback.received();
             parts.push(Part { lane, range: start..end, left_to: start });
-            self.record.scanned.response_texts += 1;
-            self.record.scanned.response_bytes += end - start;
+            self.record.scanned.count(Direction::Response, delta.text.value.len());
             if !findings.is_empty() {
                 self.record.found(&findings, &delta.text.place);
             }
