@@ -32,12 +32,12 @@ fn served(bytes: usize, content: Content) -> (Rc<Gateway>, Vec<u8>) {
 }
 
 #[library_benchmark]
-#[bench::clean_1_kb(args = (1024, Content::Clean), setup = served, config = limit(92_000))]
-#[bench::personal_1_kb(args = (1024, Content::Personal), setup = served, config = limit(110_000))]
-#[bench::clean_8_kb(args = (8192, Content::Clean), setup = served, config = limit(540_000))]
-#[bench::personal_8_kb(args = (8192, Content::Personal), setup = served, config = limit(590_000))]
-#[bench::clean_64_kb(args = (65_536, Content::Clean), setup = served, config = limit(4_200_000))]
-#[bench::personal_64_kb(args = (65_536, Content::Personal), setup = served, config = limit(4_500_000))]
+#[bench::clean_1_kb(args = (1024, Content::Clean), setup = served, config = limit(57_000))]
+#[bench::personal_1_kb(args = (1024, Content::Personal), setup = served, config = limit(68_000))]
+#[bench::clean_8_kb(args = (8192, Content::Clean), setup = served, config = limit(362_000))]
+#[bench::personal_8_kb(args = (8192, Content::Personal), setup = served, config = limit(392_000))]
+#[bench::clean_64_kb(args = (65_536, Content::Clean), setup = served, config = limit(2_900_000))]
+#[bench::personal_64_kb(args = (65_536, Content::Personal), setup = served, config = limit(3_160_000))]
 fn request_path((gateway, body): (Rc<Gateway>, Vec<u8>)) -> (Dispatch, Rc<Gateway>, Vec<u8>) {
     let dispatch = request(&gateway, black_box(&body)).unwrap();
     // Given back, so that taking the gateway apart is not counted.
@@ -58,7 +58,7 @@ fn streaming() -> (Streaming, Vec<Vec<u8>>) {
 
 // The limit is for a hundred events.
 #[library_benchmark]
-#[bench::hundred_events(setup = streaming, config = limit(2_300_000))]
+#[bench::hundred_events(setup = streaming, config = limit(1_560_000))]
 fn stream((mut streaming, events): (Streaming, Vec<Vec<u8>>)) -> (Streaming, Vec<Vec<u8>>) {
     for event in &events {
         black_box(streaming.event(black_box(event)).unwrap());
