@@ -63,23 +63,17 @@ impl Gateway {
         let scratch = RefCell::default();
         if problems.is_empty() { Ok(Gateway { config, chain, scratch }) } else { Err(problems) }
     }
-
-    /// The compiled chain.
-    pub fn chain(&self) -> &Chain {
-        &self.chain
-    }
 }
 
 /// One request and its answer.
 pub struct Exchange {
     gateway: Rc<Gateway>,
     head: RequestHead,
+    /// `None`: what is forwarded is not ours to read.
     endpoint: Option<Endpoint>,
     active: Active,
     record: Record,
     stream: Option<Stream>,
-    /// What is forwarded is not ours to read.
-    passthrough: bool,
 }
 
 impl Exchange {
@@ -92,7 +86,6 @@ impl Exchange {
             active: Active::default(),
             record: Record::default(),
             stream: None,
-            passthrough: false,
         }
     }
 

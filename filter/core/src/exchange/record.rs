@@ -45,11 +45,11 @@ pub(super) struct Record {
     pub model_served: Option<String>,
     pub usage: Option<Usage>,
     pub scanned: Scanned,
+    pub unscanned: Unscanned,
     verdict: Verdict,
     reason: Option<String>,
     warnings: Vec<String>,
     redactions: u32,
-    unscanned: Unscanned,
     findings: Vec<FindingCount>,
 }
 
@@ -90,11 +90,6 @@ impl Record {
     pub(super) fn blocked_by(&mut self, finding: &Finding) {
         self.verdict = Verdict::Block;
         self.reason = Some(finding.reason());
-    }
-
-    /// Counts what could not be read.
-    pub(super) fn unscanned(&mut self, unscanned: &Unscanned) {
-        self.unscanned.add(unscanned);
     }
 
     /// The `x-kt-` headers of the answer, as far as they are known.

@@ -149,7 +149,7 @@ impl Exchange {
         if self.gateway.chain.reads(self.active, Direction::Request) {
             self.inspect(&request, body, &mut splices)?;
         }
-        self.record.unscanned(&request.unscanned);
+        self.record.unscanned.add(&request.unscanned);
         self.dispatch(&request, body, splices)
     }
 
@@ -160,7 +160,6 @@ impl Exchange {
             return Admission::Reply(self.refuse(Reply::unknown_path(), Ended::Refused));
         }
         self.record.endpoint = "passthrough";
-        self.passthrough = true;
         match self.choose(false) {
             Ok(choice) => Admission::Pass(self.address(None, None, choice)),
             Err(reply) => Admission::Reply(reply),
@@ -182,7 +181,7 @@ impl Exchange {
         }
         let config = &self.gateway.config.gateway;
         if let (Unscannable::Block, Some(kind)) = (config.unscannable, first_unscanned(&request.unscanned)) {
-            self.record.unscanned(&request.unscanned);
+            self.record.unscanned.add(&request.unscanned);
             return Err(self.refuse(Reply::unscannable(kind), Ended::Blocked));
         }
         match self.inspect_texts(Direction::Request, &request.texts, &[], body, splices) {

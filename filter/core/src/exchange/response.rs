@@ -91,7 +91,7 @@ impl Exchange {
         let reads = self.gateway.chain.reads(self.active, Direction::Response);
         // An upstream's own error passes unchanged.
         let answers = (200..300).contains(&head.status) && !head.ends;
-        if !reads || !answers || self.passthrough || self.endpoint.is_none() || self.record.ended.is_some() {
+        if !reads || !answers || self.endpoint.is_none() || self.record.ended.is_some() {
             return AnswerMode::Pass;
         }
         let kind = head.content_type.trim_start().to_ascii_lowercase();
@@ -117,7 +117,7 @@ impl Exchange {
         };
         self.record.usage = answer.usage;
         self.record.model_served = answer.model.as_ref().map(|model| model.clone().into_owned());
-        self.record.unscanned(&answer.unscanned);
+        self.record.unscanned.add(&answer.unscanned);
         let mut splices: Vec<Splice> = Vec::new();
         let blocking =
             self.inspect_texts(Direction::Response, &answer.texts, &answer.leaks, body, &mut splices);

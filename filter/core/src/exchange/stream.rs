@@ -5,6 +5,7 @@
 //! theirs. Invariants: every event leaves at most once, apart from an event of which a first part is already certain; after
 //! a block nothing leaves.
 
+use super::texts::hide_tokens;
 use super::{Exchange, Gateway};
 use crate::config::OnError;
 use crate::event::Ended;
@@ -13,7 +14,7 @@ use crate::message::Endpoint;
 use crate::message::delta;
 use crate::message::rewrite::{self, Splice};
 use crate::message::text::Lane;
-use crate::policy::{Active, Direction, Finding, Scratch};
+use crate::policy::{Direction, Finding};
 use crate::reply::{self, Reply};
 use crate::sse::decode::{Decoder, Frame};
 use std::collections::VecDeque;
@@ -191,7 +192,7 @@ impl Exchange {
         if let (None, Some(model)) = (&self.record.model_served, &event.model) {
             self.record.model_served = Some(model.clone().into_owned());
         }
-        self.record.unscanned(&event.unscanned);
+        self.record.unscanned.add(&event.unscanned);
         let mut parts = Vec::with_capacity(event.deltas.len());
         for delta in &event.deltas {
             let lane = stream.lane(delta.lane);
@@ -245,7 +246,7 @@ impl Exchange {
         let scratch = &mut gateway.scratch.borrow_mut();
         for (lane, holdback) in stream.lanes.iter_mut().filter(|(lane, _)| which(lane)) {
             let mut findings = Vec::new();
-            let progress = finish(holdback, gateway, active, scratch, &mut findings);
+            let progress = holdback.finish(&gateway.chain, active, scratch, &mut findings);
             if !findings.is_empty() {
                 record.found(&findings, &lane);
             }
@@ -279,16 +280,6 @@ impl Exchange {
             }
         }
     }
-}
-
-fn finish(
-    holdback: &mut Holdback,
-    gateway: &Gateway,
-    active: Active,
-    scratch: &mut Scratch,
-    findings: &mut Vec<Finding>,
-) -> Progress {
-    holdback.finish(&gateway.chain, active, scratch, findings)
 }
 
 impl Queued {
@@ -380,11 +371,8 @@ fn write_edited(
         for place in std::iter::once(&delta.text).chain(&delta.copies) {
             place.replace(&text, &mut splices);
         }
-        let choice = delta.lane.choice;
-        for (_, leak) in event.leaks.iter().filter(|(of, _)| *leaks && *of == choice) {
-            if !splices.iter().any(|splice| splice.range == *leak) {
-                splices.push(Splice::null(leak.clone()));
-            }
+        if *leaks {
+            hide_tokens(delta.lane.choice, &event.leaks, &mut splices);
         }
     }
     let data = rewrite::apply(&data, &splices);

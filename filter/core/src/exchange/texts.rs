@@ -38,11 +38,7 @@ impl Exchange {
             let before = splices.len();
             redact(&gateway, text, body, &findings, splices);
             if splices.len() > before {
-                for (_, range) in leaks.iter().filter(|(choice, _)| *choice == text.choice) {
-                    if !splices.iter().any(|splice| splice.range == *range) {
-                        splices.push(Splice::null(range.clone()));
-                    }
-                }
+                hide_tokens(text.choice, leaks, splices);
             }
             for finding in findings.drain(..).filter(Finding::blocks) {
                 if blocking.as_ref().is_none_or(|known| chain.comes_before(&finding, known)) {
@@ -51,6 +47,15 @@ impl Exchange {
             }
         }
         blocking
+    }
+}
+
+/// Sets the values that spell out the tokens of a choice to `null`, once.
+pub(super) fn hide_tokens(choice: u32, leaks: &[(u32, Range<usize>)], splices: &mut Vec<Splice>) {
+    for (_, range) in leaks.iter().filter(|(of, _)| *of == choice) {
+        if !splices.iter().any(|splice| splice.range == *range) {
+            splices.push(Splice::null(range.clone()));
+        }
     }
 }
 
