@@ -6,6 +6,8 @@ SHELL := /bin/bash
 
 # The configuration that `make envoy-up` serves.
 POLICY_CONFIG ?= envoy/policy-config.yaml
+# A folder of labelled texts for `make eval` and `make features`; nothing else needs one.
+CORPORA ?= ../shared/corpora
 # The interpreter that makes the virtual environment.
 PYTHON ?= python3
 
@@ -68,6 +70,10 @@ check: wasm-target ## formatting, lints, dependencies
 .PHONY: bench
 bench: build .venv ## instruction counts, times, and Envoy with the gateway against plain Envoy
 	@tests/bench/run.sh
+
+.PHONY: eval
+eval: ## scores the detectors on labelled texts: the repository's own, and those in CORPORA where there are any
+	@$(NATIVE) cargo run --quiet --release --locked -p kt-eval -- --corpora "$(CORPORA)" --check $(EVAL)
 
 .PHONY: clean
 clean: ## removes what was built, and stops the gateway
