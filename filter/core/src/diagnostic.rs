@@ -68,7 +68,15 @@ impl fmt::Display for Diagnostic {
     }
 }
 
+/// The candidate that `word` was most likely meant to be, if any is near. The filter reads only what `kt-control` has
+/// checked, so it carries no suggestions.
+#[cfg(not(feature = "compile"))]
+pub fn nearest<'a>(_word: &str, _candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    None
+}
+
 /// The candidate that `word` was most likely meant to be, if any is near.
+#[cfg(feature = "compile")]
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters may be wrong; beyond that a suggestion confuses more than it helps.
     let limit = (word.chars().count() / 3).max(1);
@@ -81,6 +89,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 }
 
 /// Insertions, deletions, substitutions and swaps of neighbours (optimal string alignment).
+#[cfg(feature = "compile")]
 fn edit_distance(a: &str, b: &str) -> usize {
     let fold = |s: &str| s.to_lowercase().replace('-', "_").chars().collect::<Vec<_>>();
     let (a, b) = (fold(a), fold(b));

@@ -9,7 +9,7 @@
 
 mod answer;
 mod escape;
-mod json;
+pub(crate) mod json;
 mod keys;
 mod names;
 mod nested;

@@ -13,7 +13,7 @@ use std::ops::Range;
 
 /// What kind of value comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Object,
     Array,
     String,
@@ -39,7 +39,7 @@ pub(super) struct Members {
 
 /// An open array.
 #[derive(Debug)]
-pub(super) struct Items {
+pub(crate) struct Items {
     started: bool,
 }
 
@@ -52,11 +52,11 @@ enum Surrogates {
 
 /// Reading has stopped; [`Cursor::failure`] says why. Carries nothing, so that results stay in registers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stop;
+pub(crate) struct Stop;
 
-pub(super) type Result<T> = std::result::Result<T, Stop>;
+pub(crate) type Result<T> = std::result::Result<T, Stop>;
 
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
@@ -80,7 +80,7 @@ impl<'a> Cursor<'a> {
 
     /// At the start of JSON text found inside a string. Lone surrogates are taken as U+FFFD: receivers take them too, and a
     /// refusal here would mean that the text is read with its escapes unresolved.
-    pub(super) fn lenient(text: &'a str) -> Cursor<'a> {
+    pub(crate) fn lenient(text: &'a str) -> Cursor<'a> {
         let failure = BodyError { kind: BodyErrorKind::InvalidJson, offset: 0 };
         Cursor {
             text,
@@ -132,27 +132,27 @@ impl<'a> Cursor<'a> {
 
     /// The next byte that is not white space; the cursor stays before it.
     #[inline(always)]
-    pub(super) fn peek(&mut self) -> Result<u8> {
+    pub(crate) fn peek(&mut self) -> Result<u8> {
         self.at = past_blanks(self.text.as_bytes(), self.at);
         self.byte().ok_or_else(|| self.invalid())
     }
 
     /// Passes `expected` if it comes next.
     #[inline(always)]
-    pub(super) fn eat(&mut self, expected: u8) -> Result<bool> {
+    pub(crate) fn eat(&mut self, expected: u8) -> Result<bool> {
         let found = self.peek()? == expected;
         self.at += usize::from(found);
         Ok(found)
     }
 
     #[inline(always)]
-    pub(super) fn expect(&mut self, expected: u8) -> Result<()> {
+    pub(crate) fn expect(&mut self, expected: u8) -> Result<()> {
         if self.eat(expected)? { Ok(()) } else { Err(self.invalid()) }
     }
 
     /// Kind of the next value; the cursor stays before it.
     #[inline(never)]
-    pub(super) fn kind(&mut self) -> Result<Kind> {
+    pub(crate) fn kind(&mut self) -> Result<Kind> {
         Ok(match self.peek()? {
             b'"' => Kind::String,
             b'{' => Kind::Object,
@@ -185,7 +185,7 @@ impl<'a> Cursor<'a> {
 
     /// Passes a string, and gives its value as well.
     #[inline(never)]
-    pub(super) fn value(&mut self) -> Result<(Range<usize>, Cow<'a, str>)> {
+    pub(crate) fn value(&mut self) -> Result<(Range<usize>, Cow<'a, str>)> {
         self.expect(b'"')?;
         let start = self.at;
         let rest = self.rest();
@@ -207,12 +207,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// The written form of a stretch of this body.
-    pub(super) fn written(&self, range: Range<usize>) -> &'a str {
+    pub(crate) fn written(&self, range: Range<usize>) -> &'a str {
         self.text.get(range).unwrap_or_default()
     }
 
     /// Passes a number and returns where it was written.
-    pub(super) fn number(&mut self) -> Result<Range<usize>> {
+    pub(crate) fn number(&mut self) -> Result<Range<usize>> {
         self.peek()?;
         let start = self.at;
         self.at += usize::from(self.byte() == Some(b'-'));
@@ -239,7 +239,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes `true` or `false`.
-    pub(super) fn boolean(&mut self) -> Result<bool> {
+    pub(crate) fn boolean(&mut self) -> Result<bool> {
         let value = self.peek()? == b't';
         self.literal(if value { b"true" } else { b"false" })?;
         Ok(value)
@@ -254,7 +254,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Passes a value of any kind.
-    pub(super) fn skip(&mut self) -> Result<()> {
+    pub(crate) fn skip(&mut self) -> Result<()> {
         match self.kind()? {
             Kind::String => {
                 self.string()?;
@@ -372,7 +372,7 @@ impl<'a> Cursor<'a> {
 
     /// Enters an array.
     #[inline(never)]
-    pub(super) fn items(&mut self) -> Result<Items> {
+    pub(crate) fn items(&mut self) -> Result<Items> {
         self.expect(b'[')?;
         self.deeper()?;
         Ok(Items { started: false })
@@ -380,7 +380,7 @@ impl<'a> Cursor<'a> {
 
     /// Whether another item comes next.
     #[inline(never)]
-    pub(super) fn next_item(&mut self, items: &mut Items) -> Result<bool> {
+    pub(crate) fn next_item(&mut self, items: &mut Items) -> Result<bool> {
         if self.eat(b']')? {
             self.depth -= 1;
             return Ok(false);
@@ -393,7 +393,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Makes sure that nothing but white space is left.
-    pub(super) fn end(&mut self) -> Result<()> {
+    pub(crate) fn end(&mut self) -> Result<()> {
         let rest = self.rest();
         match rest.iter().position(|byte| !matches!(byte, b' ' | b'\n' | b'\r' | b'\t')) {
             None => Ok(()),

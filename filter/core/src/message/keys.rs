@@ -4,6 +4,7 @@
 //! n log n comparisons, whatever its keys are.
 
 use super::names::{Head, Name};
+use crate::order::sorted;
 
 /// Up to this many keys of an object are compared one by one; more are sorted once, when the object ends.
 const COMPARED_KEYS: usize = 32;
@@ -107,8 +108,7 @@ impl<'a> Keys<'a> {
 
 /// Sorting keeps the bound for keys that were chosen to collide; the hash in front keeps it fast for all others.
 fn has_duplicate<'k>(keys: impl Iterator<Item = &'k str>) -> bool {
-    let mut hashed: Vec<(u64, &str)> = keys.map(|key| (hash(key.as_bytes()), key)).collect();
-    hashed.sort_unstable();
+    let hashed = sorted(keys.map(|key| (hash(key.as_bytes()), key)));
     hashed.iter().zip(hashed.iter().skip(1)).any(|(one, next)| one == next)
 }
 

@@ -11,7 +11,8 @@ use crate::config::{
     InjectionResponse, MarkerFormat, Mode, OnError, Pack, PiiDetector, Policies, PolicyBlocks,
     PromptInjection, Redaction, Role, SafetyFilter, SafetyMode, Unscannable, When,
 };
-use serde_json::Value;
+use crate::message::json::{Cursor, Kind};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// The place that could not be read, such as `downstream.targets.id`.
@@ -30,16 +31,87 @@ impl std::fmt::Display for Unreadable {
 impl PluginConfig {
     /// Reads a configuration that `kt-control` wrote.
     pub fn read(json: &[u8]) -> Result<PluginConfig, Unreadable> {
-        let value: Value = serde_json::from_slice(json).map_err(|_| Unreadable(String::new()))?;
-        let Value::Object(object) = value else { return Err(Unreadable(String::new())) };
-        let mut roles = object.into_iter();
-        match (roles.next(), roles.next()) {
-            (Some((role, value)), None) if role == "downstream" => {
-                read(value, &role).map(|role| PluginConfig::Downstream(Box::new(role)))
+        let unreadable = || Unreadable(String::new());
+        let mut json = Json::new(std::str::from_utf8(json).map_err(|_| unreadable())?);
+        let mut role = None;
+        let read = json.object(&mut |json, key| match (key, &role) {
+            ("downstream", None) => match json.read::<Downstream>() {
+                Some(downstream) => {
+                    role = Some(PluginConfig::Downstream(Box::new(downstream)));
+                    true
+                }
+                None => false,
+            },
+            ("attempt", None) => {
+                role = json.read().map(PluginConfig::Attempt);
+                role.is_some()
             }
-            (Some((role, value)), None) if role == "attempt" => read(value, &role).map(PluginConfig::Attempt),
-            _ => Err(Unreadable(String::new())),
+            _ => false,
+        });
+        let place = json.place.strip_prefix('.').unwrap_or_default();
+        match role {
+            Some(role) if read && json.cursor.end().is_ok() => Ok(role),
+            _ => Err(Unreadable(place.to_owned())),
         }
+    }
+}
+
+/// JSON text that is being read.
+struct Json<'a> {
+    cursor: Cursor<'a>,
+    /// The keys on the way to what is read now, each after a point.
+    place: String,
+}
+
+impl<'a> Json<'a> {
+    fn new(text: &'a str) -> Json<'a> {
+        Json { cursor: Cursor::lenient(text), place: String::new() }
+    }
+
+    /// Passes an object, member by member; `false` as soon as `member` does not take one, with the place left where it was.
+    fn object(&mut self, member: &mut dyn FnMut(&mut Json<'a>, &str) -> bool) -> bool {
+        self.members(member).unwrap_or(false)
+    }
+
+    fn members(&mut self, member: &mut dyn FnMut(&mut Json<'a>, &str) -> bool) -> Option<bool> {
+        self.cursor.expect(b'{').ok()?;
+        let before = self.place.len();
+        let mut started = false;
+        while !self.cursor.eat(b'}').ok()? {
+            if started {
+                self.cursor.expect(b',').ok()?;
+            }
+            started = true;
+            let (_, key) = self.cursor.value().ok()?;
+            self.cursor.expect(b':').ok()?;
+            self.place.push('.');
+            self.place.push_str(&key);
+            if !member(self, &key) {
+                return Some(false);
+            }
+            self.place.truncate(before);
+        }
+        Some(true)
+    }
+
+    /// A value of this type; `None` if there is another.
+    fn read<T: Read>(&mut self) -> Option<T> {
+        let mut value = T::initial();
+        value.take(self).then_some(value)
+    }
+
+    fn is(&mut self, kind: Kind) -> bool {
+        self.cursor.kind() == Ok(kind)
+    }
+
+    fn text(&mut self) -> Option<Cow<'a, str>> {
+        self.cursor.value().ok().map(|(_, text)| text)
+    }
+
+    /// A number as it is written.
+    fn number(&mut self) -> Option<&'a str> {
+        let range = self.cursor.number().ok()?;
+        Some(self.cursor.written(range))
     }
 }
 
@@ -47,50 +119,8 @@ impl PluginConfig {
 trait Read: Sized {
     /// What it is before anything is read.
     fn initial() -> Self;
-    /// Takes the value; `false` if it is of another type. Adds the place below to `place`.
-    fn take(&mut self, value: Value, place: &mut String) -> bool;
-}
-
-fn read<T: Read>(value: Value, role: &str) -> Result<T, Unreadable> {
-    let mut place = role.to_owned();
-    let mut read = T::initial();
-    if read.take(value, &mut place) { Ok(read) } else { Err(Unreadable(place)) }
-}
-
-/// The members of an object, each to be asked for once.
-struct Members(serde_json::Map<String, Value>);
-
-impl Members {
-    fn of(value: Value) -> Option<Members> {
-        match value {
-            Value::Object(members) => Some(Members(members)),
-            _ => None,
-        }
-    }
-
-    fn member<T: Read>(&mut self, key: &str, into: &mut T, place: &mut String) -> bool {
-        let Some(value) = self.0.remove(key) else { return true };
-        let before = place.len();
-        place.push('.');
-        place.push_str(key);
-        let taken = into.take(value, place);
-        if taken {
-            place.truncate(before);
-        }
-        taken
-    }
-
-    /// Whether every member was asked for.
-    fn are_read(self, place: &mut String) -> bool {
-        match self.0.keys().next() {
-            None => true,
-            Some(key) => {
-                place.push('.');
-                place.push_str(key);
-                false
-            }
-        }
-    }
+    /// Takes the value; `false` if it is of another type.
+    fn take(&mut self, json: &mut Json) -> bool;
 }
 
 macro_rules! object {
@@ -99,9 +129,11 @@ macro_rules! object {
             fn initial() -> Self {
                 $initial
             }
-            fn take(&mut self, value: Value, place: &mut String) -> bool {
-                let Some(mut members) = Members::of(value) else { return false };
-                $(members.member($key, &mut self.$field, place) &&)+ members.are_read(place)
+            fn take(&mut self, json: &mut Json) -> bool {
+                json.object(&mut |json, key| match key {
+                    $($key => Read::take(&mut self.$field, json),)+
+                    _ => false,
+                })
             }
         }
     };
@@ -113,8 +145,8 @@ macro_rules! words {
             fn initial() -> Self {
                 $initial
             }
-            fn take(&mut self, value: Value, _place: &mut String) -> bool {
-                match value.as_str() {
+            fn take(&mut self, json: &mut Json) -> bool {
+                match json.text().as_deref() {
                     $(Some($word) => *self = $variant,)+
                     _ => return false,
                 }
@@ -128,10 +160,8 @@ impl Read for String {
     fn initial() -> Self {
         String::new()
     }
-    fn take(&mut self, value: Value, _place: &mut String) -> bool {
-        let Value::String(text) = value else { return false };
-        *self = text;
-        true
+    fn take(&mut self, json: &mut Json) -> bool {
+        json.text().map(|text| *self = text.into_owned()).is_some()
     }
 }
 
@@ -139,8 +169,8 @@ impl Read for bool {
     fn initial() -> Self {
         false
     }
-    fn take(&mut self, value: Value, _place: &mut String) -> bool {
-        value.as_bool().map(|value| *self = value).is_some()
+    fn take(&mut self, json: &mut Json) -> bool {
+        json.cursor.boolean().map(|value| *self = value).is_ok()
     }
 }
 
@@ -148,8 +178,8 @@ impl Read for u32 {
     fn initial() -> Self {
         0
     }
-    fn take(&mut self, value: Value, _place: &mut String) -> bool {
-        value.as_u64().and_then(|value| value.try_into().ok()).map(|value| *self = value).is_some()
+    fn take(&mut self, json: &mut Json) -> bool {
+        json.number().and_then(|number| number.parse().ok()).map(|value| *self = value).is_some()
     }
 }
 
@@ -157,9 +187,9 @@ impl Read for u16 {
     fn initial() -> Self {
         0
     }
-    fn take(&mut self, value: Value, place: &mut String) -> bool {
+    fn take(&mut self, json: &mut Json) -> bool {
         let mut wide = 0u32;
-        wide.take(value, place) && wide.try_into().map(|value| *self = value).is_ok()
+        wide.take(json) && wide.try_into().map(|value| *self = value).is_ok()
     }
 }
 
@@ -167,21 +197,44 @@ impl Read for f64 {
     fn initial() -> Self {
         0.0
     }
-    fn take(&mut self, value: Value, _place: &mut String) -> bool {
-        value.as_f64().map(|value| *self = value).is_some()
+    fn take(&mut self, json: &mut Json) -> bool {
+        json.number().and_then(decimal).map(|value| *self = value).is_some()
     }
 }
+
+/// The value of a number. Up to fifteen digits both parts of the quotient are exact, and so is its rounding; digits behind
+/// those are dropped. The library reads every number to its last bit, with ten kilobytes of code.
+fn decimal(number: &str) -> Option<f64> {
+    let (number, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (sign, number) = number.strip_prefix('-').map_or((1.0, number), |number| (-1.0, number));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let fraction = fraction.get(..EXACT_DIGITS.checked_sub(whole.len())?).unwrap_or(fraction);
+    let mut value = 0u64;
+    for digit in whole.bytes().chain(fraction.bytes()) {
+        value = value * 10 + u64::from(digit - b'0');
+    }
+    let exponent = exponent.parse::<i32>().ok()? - i32::try_from(fraction.len()).ok()?;
+    let scale = (0..exponent.unsigned_abs().min(MAX_EXPONENT)).fold(1.0, |scale, _| scale * 10.0);
+    let value = value as f64;
+    Some(sign * if exponent < 0 { value / scale } else { value * scale })
+}
+
+/// Decimal digits of which a float keeps every combination apart.
+const EXACT_DIGITS: usize = 15;
+
+/// The largest power of ten that a float holds exactly. No setting is near it.
+const MAX_EXPONENT: u32 = 22;
 
 impl<T: Read> Read for Option<T> {
     fn initial() -> Self {
         None
     }
-    fn take(&mut self, value: Value, place: &mut String) -> bool {
-        if value.is_null() {
+    fn take(&mut self, json: &mut Json) -> bool {
+        if json.is(Kind::Null) {
             *self = None;
-            return true;
+            return json.cursor.skip().is_ok();
         }
-        self.insert(T::initial()).take(value, place)
+        self.insert(T::initial()).take(json)
     }
 }
 
@@ -189,16 +242,20 @@ impl<T: Read> Read for Vec<T> {
     fn initial() -> Self {
         Vec::new()
     }
-    fn take(&mut self, value: Value, place: &mut String) -> bool {
-        let Value::Array(items) = value else { return false };
+    fn take(&mut self, json: &mut Json) -> bool {
         // A list that is given replaces the default.
         self.clear();
-        items.into_iter().all(|item| {
-            let mut read = T::initial();
-            let taken = read.take(item, place);
-            self.push(read);
-            taken
-        })
+        let Ok(mut items) = json.cursor.items() else { return false };
+        loop {
+            match json.cursor.next_item(&mut items) {
+                Ok(false) => return true,
+                Err(_) => return false,
+                Ok(true) => match json.read() {
+                    Some(item) => self.push(item),
+                    None => return false,
+                },
+            }
+        }
     }
 }
 
@@ -206,14 +263,13 @@ impl Read for BTreeMap<String, String> {
     fn initial() -> Self {
         BTreeMap::new()
     }
-    fn take(&mut self, value: Value, _place: &mut String) -> bool {
-        let Value::Object(members) = value else { return false };
-        members.into_iter().all(|(key, value)| match value {
-            Value::String(text) => {
-                self.insert(key, text);
+    fn take(&mut self, json: &mut Json) -> bool {
+        json.object(&mut |json, key| match json.text() {
+            Some(text) => {
+                self.insert(key.to_owned(), text.into_owned());
                 true
             }
-            _ => false,
+            None => false,
         })
     }
 }
@@ -222,17 +278,16 @@ impl Read for ChainEntry {
     fn initial() -> Self {
         ChainEntry { name: String::new(), options: ChainOptions::default() }
     }
-    fn take(&mut self, value: Value, place: &mut String) -> bool {
-        match value {
-            Value::String(name) => self.name = name,
-            Value::Object(members) => {
-                let Some((name, options)) = members.into_iter().next() else { return false };
-                self.name = name;
-                return self.options.take(options, place);
-            }
-            _ => return false,
+    fn take(&mut self, json: &mut Json) -> bool {
+        if json.is(Kind::String) {
+            return self.name.take(json);
         }
-        true
+        let named = json.object(&mut |json, name| {
+            let first = self.name.is_empty();
+            self.name = name.to_owned();
+            first && self.options.take(json)
+        });
+        named && !self.name.is_empty()
     }
 }
 
@@ -426,6 +481,15 @@ mod tests {
         *json.pointer_mut(path).unwrap() = value;
         let unreadable = PluginConfig::read(json.to_string().as_bytes()).unwrap_err();
         assert_eq!(unreadable.0, expected);
+    }
+
+    #[test]
+    fn numbers_have_the_value_that_the_library_reads() {
+        for text in ["0", "0.8", "-12.5", "0.88", "1e-7", "123456.789", "2.5E+3", "7.0"] {
+            assert_eq!(decimal(text), text.parse().ok(), "{text}");
+        }
+        assert_eq!(decimal("0.30000000000000004"), Some(0.3));
+        assert_eq!(decimal("1234567890123456789"), None);
     }
 
     #[test]
