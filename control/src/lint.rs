@@ -104,6 +104,15 @@ fn targets(plan: &Plan, advice: &mut Vec<Diagnostic>) {
     }
     for (i, target) in plan.targets.iter().enumerate() {
         let at = format!("providers.targets[{i}]");
+        if plan.strategy == Strategy::LowestCost && target.pricing.is_none() {
+            let message = format!("target `{}` has no price, so `lowest_cost` tries it last", target.id);
+            let help = "add `pricing: {prompt: ..., completion: ...}`, in USD per 1M tokens";
+            advice.push(Diagnostic::warning("no-price", at.clone(), message).help(help));
+        }
+        if plan.strategy != Strategy::WeightedRoundRobin && target.weight != 1.0 {
+            let message = "`weight` counts only under `strategy: weighted_round_robin`";
+            advice.push(Diagnostic::warning("unused-weight", format!("{at}.weight"), message));
+        }
         if target.stream_timeout < target.timeout {
             let message = "streams get less time than other requests";
             let help = "a stream usually runs longer; raise it or remove the key";

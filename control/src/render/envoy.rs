@@ -322,6 +322,7 @@ impl Rendering<'_> {
         statuses.dedup();
         let milliseconds = |pick: fn(&Retry) -> u64| retries().map(pick);
         let longest = targets.iter().map(|target| target.timeout.max(target.stream_timeout)).max();
+        let silence = self.plan.config.providers.stream_idle_timeout_seconds.map(Duration::from_secs);
         // With one target the provider's own word counts. With several the next attempt may go elsewhere, where there is no
         // reason to wait: the attempt role knows and says so.
         let wait_header = if plugin::has_attempt_role(self.plan) { "x-kt-wait" } else { "retry-after" };
@@ -331,7 +332,7 @@ impl Rendering<'_> {
             // Enough for every attempt of every target; the filter lowers it for a request that has fewer.
             num_retries,
             refresh_cluster_on_retry: plugin::has_attempt_role(self.plan),
-            per_try_idle_timeout: Seconds(longest.unwrap_or(Duration::ZERO)),
+            per_try_idle_timeout: Seconds(silence.or(longest).unwrap_or(Duration::ZERO)),
             retry_back_off: BackoffStrategy {
                 base_interval: Seconds::from_millis(milliseconds(|r| r.backoff.base_ms).min().unwrap_or(200)),
                 max_interval: Seconds::from_millis(milliseconds(|r| r.backoff.max_ms).max().unwrap_or(5000)),

@@ -386,6 +386,10 @@ pub struct Providers {
     /// When a target is left alone for a while. A target's own block wins.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub circuit_breaker: Option<CircuitBreaker>,
+    /// Longest silence of an upstream within an attempt, before its first event or between two. Absent: only the limit of the
+    /// whole attempt counts. One value for all targets, because Envoy keeps it on the route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_idle_timeout_seconds: Option<u64>,
     /// The upstreams, in order of preference.
     pub targets: Vec<Target>,
 }
@@ -482,6 +486,9 @@ pub struct Target {
     /// The same for a request that streams. Absent: `timeout_seconds`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_timeout_seconds: Option<u64>,
+    /// Longest time to a connection, TLS included.
+    #[serde(default = "five")]
+    pub connect_timeout_seconds: u64,
     /// Share under `weighted_round_robin`.
     #[serde(default = "one")]
     pub weight: f64,
@@ -638,6 +645,10 @@ fn yes() -> bool {
 
 fn sixty() -> u64 {
     60
+}
+
+fn five() -> u64 {
+    5
 }
 
 fn one() -> f64 {

@@ -25,7 +25,27 @@ pub enum Strategy {
     Single,
     /// The next target serves when one fails.
     Fallback,
+    /// Requests are shared out by the targets' weights.
+    WeightedRoundRobin,
+    /// The target with the lowest median time to its answer comes first.
+    Latency,
+    /// The cheapest target comes first.
+    LowestCost,
 }
+
+/// Words of `providers.strategy` and what they mean; the first of a meaning is the preferred one.
+const STRATEGIES: &[(&str, Strategy)] = &[
+    ("single", Strategy::Single),
+    ("fallback", Strategy::Fallback),
+    ("ordered", Strategy::Fallback),
+    ("weighted_round_robin", Strategy::WeightedRoundRobin),
+    ("latency", Strategy::Latency),
+    ("lowest_latency", Strategy::Latency),
+    ("lowest_cost", Strategy::LowestCost),
+];
+
+/// Words that a later version knows.
+const LATER_STRATEGIES: &[&str] = &["router"];
 
 /// A configuration that can be run.
 #[derive(Debug)]
@@ -102,8 +122,9 @@ impl Plan {
     pub fn most_attempts(&self) -> usize {
         let attempts = self.targets.iter().map(|target| target.retry.max_attempts as usize);
         match self.strategy {
-            Strategy::Fallback => attempts.sum(),
             Strategy::Single => attempts.max().unwrap_or(0),
+            // Whatever comes first, all the others stand behind it.
+            _ => attempts.sum(),
         }
     }
 }
@@ -122,25 +143,22 @@ fn strategy(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) -> Strategy {
         (None, None) if providers.targets.len() > 1 => return Strategy::Fallback,
         (None, None) => return Strategy::Single,
     };
-    const LATER: &[&str] = &["weighted_round_robin", "latency", "lowest_latency", "lowest_cost", "router"];
-    match word {
-        "single" => return Strategy::Single,
-        "fallback" | "ordered" => return Strategy::Fallback,
-        later if LATER.contains(&later) => {
-            let message = format!("strategy `{later}` comes with a later version");
-            let help = "use `fallback`";
-            problems.push(Diagnostic::error("strategy-not-available", path, message).help(help));
-        }
-        other => {
-            let known = ["single", "fallback", "ordered"];
-            let help = match nearest(other, known.into_iter().chain(LATER.iter().copied())) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known strategies: {}", known.join(", ")),
-            };
-            let message = format!("unknown strategy `{other}`");
-            problems.push(Diagnostic::error("unknown-strategy", path, message).help(help));
-        }
+    if let Some((_, strategy)) = STRATEGIES.iter().find(|(known, _)| *known == word) {
+        return *strategy;
     }
+    if LATER_STRATEGIES.contains(&word) {
+        let message = format!("strategy `{word}` comes with a later version");
+        let help = "use `fallback`";
+        problems.push(Diagnostic::error("strategy-not-available", path, message).help(help));
+        return Strategy::Fallback;
+    }
+    let known = || STRATEGIES.iter().map(|(word, _)| *word);
+    let help = match nearest(word, known().chain(LATER_STRATEGIES.iter().copied())) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known strategies: {}", known().collect::<Vec<_>>().join(", ")),
+    };
+    let message = format!("unknown strategy `{}`", word.escape_debug());
+    problems.push(Diagnostic::error("unknown-strategy", path, message).help(help));
     Strategy::Fallback
 }
 
@@ -151,6 +169,9 @@ fn resolve_targets(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) -> Vec
     }
     if let Some(breaker) = &providers.circuit_breaker {
         targets::check_breaker(breaker, "providers.circuit_breaker", problems);
+    }
+    if let Some(seconds) = providers.stream_idle_timeout_seconds {
+        targets::check_seconds("stream_idle_timeout_seconds", seconds, problems);
     }
     if providers.targets.is_empty() {
         let help = "add one, such as `targets: [{id: main, provider: together}]`";
@@ -206,7 +227,7 @@ mod tests {
                     json!([7, "pii-detecter", "audit-logger", "audit-logger", "content-quality"]);
                 value["gateway"] =
                     json!({"block_status": 429, "listen": "nowhere", "admin": "127.0.0.1:9901"});
-                value["providers"]["strategy"] = json!("latency");
+                value["providers"]["strategy"] = json!("router");
                 value["providers"]["targets"][1]["id"] = json!("a");
                 value["size_limits"] = json!({"max_body_bytes": 1});
             },
@@ -244,6 +265,9 @@ mod tests {
         assert_eq!(strategy(None), Ok(Strategy::Fallback));
         assert_eq!(strategy(Some("single")), Ok(Strategy::Single));
         assert_eq!(strategy(Some("ordered")), Ok(Strategy::Fallback));
+        assert_eq!(strategy(Some("weighted_round_robin")), Ok(Strategy::WeightedRoundRobin));
+        assert_eq!(strategy(Some("lowest_latency")), Ok(Strategy::Latency));
+        assert_eq!(strategy(Some("lowest_cost")), Ok(Strategy::LowestCost));
         assert_eq!(strategy(Some("fallbak")), Err("did you mean `fallback`?".into()));
         assert_eq!(strategy(Some("router")), Err("use `fallback`".into()));
     }

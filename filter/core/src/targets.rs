@@ -85,6 +85,8 @@ pub struct Target {
     pub timeout: Duration,
     /// The same for a request that streams.
     pub stream_timeout: Duration,
+    /// Longest time to a connection, TLS included.
+    pub connect_timeout: Duration,
     /// When an attempt is repeated.
     pub retry: config::Retry,
     /// When the target is left alone for a while; `None`: never.
@@ -153,6 +155,7 @@ pub(crate) fn resolve(
         endpoint: endpoint?,
         key,
         timeout,
+        connect_timeout: Duration::from_secs(target.connect_timeout_seconds),
         stream_timeout: target.stream_timeout_seconds.map_or(timeout, Duration::from_secs),
         retry: target.retry.clone().or_else(|| providers.retry.clone()).unwrap_or_default(),
         circuit_breaker: target.circuit_breaker.clone().or_else(|| providers.circuit_breaker.clone()),
@@ -328,6 +331,7 @@ fn check_limits(target: &config::Target, path: &str, problems: &mut Vec<Diagnost
         }
     };
     seconds("timeout_seconds", target.timeout_seconds);
+    seconds("connect_timeout_seconds", target.connect_timeout_seconds);
     if let Some(value) = target.stream_timeout_seconds {
         seconds("stream_timeout_seconds", value);
     }
@@ -356,6 +360,14 @@ fn check_limits(target: &config::Target, path: &str, problems: &mut Vec<Diagnost
                 problems.push(Diagnostic::error("bad-price", format!("{path}.pricing.{key}"), message));
             }
         }
+    }
+}
+
+/// Checks a key of `providers` that holds a time.
+pub(crate) fn check_seconds(key: &str, value: u64, problems: &mut Vec<Diagnostic>) {
+    if !(1..=MAX_SECONDS).contains(&value) {
+        let message = format!("`{key}` must be from 1 to {MAX_SECONDS} seconds");
+        problems.push(Diagnostic::error("bad-timeout", format!("providers.{key}"), message));
     }
 }
 

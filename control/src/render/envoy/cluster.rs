@@ -14,9 +14,6 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A provider that has not accepted a connection by then is down.
-const CONNECT_TIMEOUT: Seconds = Seconds::from_secs(5);
-
 /// Envoy's defaults (three retries at once) would turn a provider's outage into errors under load. The gateway bounds load
 /// at the listener.
 const UNBOUNDED: u32 = 1_000_000;
@@ -93,7 +90,7 @@ impl Rendering<'_> {
             alt_stat_name: (name != stat_name).then_some(stat_name),
             r#type: if is_address { DiscoveryType::Static } else { DiscoveryType::StrictDns },
             dns_lookup_family: (!is_address).then_some(DnsLookupFamily::V4Preferred),
-            connect_timeout: CONNECT_TIMEOUT,
+            connect_timeout: Seconds(target.connect_timeout),
             upstream_connection_options: UpstreamConnectionOptions {
                 tcp_keepalive: TcpKeepalive {
                     keepalive_probes: 3,
