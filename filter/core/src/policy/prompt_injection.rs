@@ -9,6 +9,7 @@ mod rules;
 
 use crate::config::{Action, Encoding, PromptInjection, Role};
 use crate::diagnostic::Diagnostic;
+use crate::policy::model::Signs;
 use crate::policy::safety::Safety;
 use crate::scan::Match;
 use crate::scan::normalize::{Folding, views};
@@ -54,6 +55,8 @@ struct Evidence {
 
 /// What a text weighs, read from left to right.
 struct Stretch {
+    /// Something that counts was disguised.
+    disguised: bool,
     /// The last good sight of each rule.
     seen: Vec<Evidence>,
     /// The sum of the heaviest stretch so far.
@@ -63,10 +66,15 @@ struct Stretch {
 
 impl Stretch {
     fn new() -> Stretch {
-        Stretch { seen: Vec::new(), evidence: 0.0, best: None }
+        Stretch { disguised: false, seen: Vec::new(), evidence: 0.0, best: None }
+    }
+
+    fn signs(&self) -> Signs {
+        Signs { rules: self.evidence, disguise: f32::from(u8::from(self.disguised)), data: false }
     }
 
     fn add(&mut self, found: Evidence) {
+        self.disguised |= found.rule == DISGUISED;
         let near = |seen: &Evidence| found.start.abs_diff(seen.start) <= STRETCH_BYTES;
         match self.seen.iter_mut().find(|seen| seen.rule == found.rule) {
             // Nothing new: the others can only have moved out of reach since.
@@ -154,6 +162,11 @@ impl Injection {
         Some(Match { kind: best.kind.into(), start: best.start, end: best.end, score })
     }
 
+    /// What the rules make of the text.
+    pub fn signs(&self, words: &Words, text: &str) -> Signs {
+        self.assess(words, text).signs()
+    }
+
     /// How sure it is that the text is an attack, from 0 to 1.
     pub fn score(&self, words: &Words, text: &str) -> f32 {
         calibrated(self.assess(words, text).evidence)
@@ -192,7 +205,12 @@ impl Injection {
         }
         let mut decoded = Stretch::new();
         self.collect(hidden, &[], text, &mut decoded, true);
-        if decoded.evidence > stretch.evidence { decoded } else { stretch }
+        if decoded.evidence > stretch.evidence {
+            decoded.disguised = true;
+            decoded
+        } else {
+            stretch
+        }
     }
 
     fn collect(&self, hits: &[Hit], marks: &[Sight], text: &str, stretch: &mut Stretch, decoded: bool) {

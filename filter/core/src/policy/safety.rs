@@ -11,6 +11,7 @@ mod rules;
 
 use crate::config::{Action, ApplyTo, SafetyFilter, SafetyMode};
 use crate::diagnostic::{Diagnostic, nearest};
+use crate::policy::model::Signs;
 use crate::policy::prompt_injection::{phrase_words, phrases};
 use crate::scan::Match;
 use crate::scan::normalize::Folding;
@@ -120,6 +121,11 @@ impl Safety {
             }
         }
         ends.offset.max(from)
+    }
+
+    /// What the rules make of the text.
+    pub fn signs(&self, words: &Words, text: &str) -> Signs {
+        Signs { rules: self.score(words, text), ..Signs::default() }
     }
 
     /// How sure it is that the text is unsafe, from 0 to 1. Weaker signs count, whatever the mode.

@@ -31,7 +31,7 @@ pub enum Folded {
     Pair(char, char),
     /// Seen by nobody; does not interrupt a word.
     Invisible,
-    /// A word of its own: Chinese, Japanese.
+    /// A word of its own, in scripts that put no space between words or build them of parts: Chinese, Japanese, Korean, Thai.
     Ideograph(char),
     /// Ends a word.
     Break,
@@ -178,8 +178,7 @@ impl Folder {
             Glyph(u64::from(lead | middle << 8 | last << 16) | 3 << 32 | flags)
         };
         match code {
-            0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff => bytes(Glyph::ALONE),
-            0xac00..=0xd7a3 => bytes(Glyph::CONTINUES),
+            0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xac00..=0xd7a3 => bytes(Glyph::ALONE),
             // Quotes, dashes and dots; the full stops of Chinese.
             0x2010..=0x2029 | 0x3000..=0x3004 => Glyph::BREAK,
             _ => Folder::rare(code, self.folding),
@@ -230,9 +229,14 @@ pub fn fold(character: char, folding: Folding) -> Folded {
         | 0x1f300..=0x1faff => Folded::Break,
         // Combining marks on Latin letters carry no more than the letters of the table above.
         0x300..=0x36f => Folded::Invisible,
-        0x3040..=0x30ff | 0x3400..=0x4dbf | 0x4e00..=0x9fff | 0xf900..=0xfaff | 0x20000..=0x3ffff => {
-            Folded::Ideograph(character)
-        }
+        0x3040..=0x30ff
+        | 0x3400..=0x4dbf
+        | 0x4e00..=0x9fff
+        | 0xac00..=0xd7a3
+        | 0xf900..=0xfaff
+        | 0x20000..=0x3ffff => Folded::Ideograph(character),
+        // Thai, Lao, Burmese and Khmer put no space between words either.
+        0xe01..=0xe4e | 0xe80..=0xece | 0x1000..=0x1049 | 0x1780..=0x17d3 => Folded::Ideograph(character),
         0xc0..=0x24f => match LATIN.letter(code) {
             Some(letter) => Folded::Letter(letter, false),
             None => other(character),
@@ -269,9 +273,9 @@ pub fn fold(character: char, folding: Folding) -> Folded {
 
 fn other(character: char) -> Folded {
     if !character.is_alphanumeric() {
-        // Vowel signs of Indic and Thai script are marks, yet part of their words.
+        // Vowel signs of Indic script are marks, yet part of their words.
         return match character as u32 {
-            0x591..=0x5c7 | 0x610..=0x65f | 0x900..=0xdff | 0xe31..=0xe4e => Folded::Letter(character, false),
+            0x591..=0x5c7 | 0x610..=0x65f | 0x900..=0xdff => Folded::Letter(character, false),
             _ => Folded::Break,
         };
     }

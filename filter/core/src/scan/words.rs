@@ -6,6 +6,7 @@
 //! of a text from one of its word boundaries finds the same words as scanning all of it.
 
 mod blocks;
+pub mod features;
 mod hash;
 mod lexicon;
 mod odd;
@@ -13,6 +14,7 @@ mod read;
 pub mod rules;
 mod sentence;
 mod survey;
+mod tokens;
 
 /// Names word classes: a bit each, and the words that carry it.
 macro_rules! classes {
@@ -27,12 +29,14 @@ macro_rules! classes {
 pub(crate) use classes;
 
 pub use lexicon::{Classes, Lexicon, Side, hashes};
+pub use tokens::{Ignore, Sink, Token};
 
 use crate::scan::normalize::{Folder, views};
 use hash::hash;
 use read::Reader;
 use rules::{Ends, MAX_HELD_BYTES};
 use survey::Survey;
+use tokens::Tokens;
 
 /// How far before `from` words are read as context. The caller of a stream keeps as much.
 const CONTEXT_BYTES: usize = 64;
@@ -82,8 +86,12 @@ pub struct Words {
     hidden: Vec<Hit>,
     /// What a survey of the whole text gives.
     survey: Survey,
+    /// What a survey of a decoded passage gives.
+    view: Survey,
     /// What the next word will be.
     ends: Ends,
+    /// Tokens that wait to be counted.
+    batch: Vec<Token>,
 }
 
 impl Words {
@@ -95,14 +103,20 @@ impl Words {
     /// Reads `text` from `from`, which must be one of its word boundaries. Known words up to 64 bytes before `from` are kept
     /// as context.
     pub fn scan(&mut self, lexicon: &Lexicon, text: &str, from: usize) {
+        self.scan_into(lexicon, text, from, &mut Ignore);
+    }
+
+    /// The same; every token goes to `sink`, those of decoded passages too.
+    pub fn scan_into(&mut self, lexicon: &Lexicon, text: &str, from: usize, sink: &mut dyn Sink) {
         self.hits.clear();
         self.hidden.clear();
         let from = floor_boundary(text, from.min(text.len()));
         let context = floor_boundary(text, from.saturating_sub(CONTEXT_BYTES));
-        self.survey.run(lexicon, text, context);
+        sink.begin(false);
+        self.survey.run(lexicon, text, context, &mut Tokens::new(text, &mut self.batch, sink));
         self.read(lexicon, text, context, from);
         if lexicon.folding().passages {
-            self.decode(lexicon, text);
+            self.decode(lexicon, text, sink);
         }
     }
 
@@ -160,7 +174,7 @@ impl Words {
     }
 
     /// Reads what encodings hide, once a cheap sign of one was seen.
-    fn decode(&mut self, lexicon: &Lexicon, text: &str) {
+    fn decode(&mut self, lexicon: &Lexicon, text: &str, sink: &mut dyn Sink) {
         let announced =
             self.survey.sights.iter().any(|sight| sight.classes.injection & views::ANNOUNCED != 0);
         let Survey { encoded, spaced, .. } = &self.survey;
@@ -173,10 +187,15 @@ impl Words {
             let gap = self.hidden.last().map_or(0, |hit| hit.ordinal + APART);
             let sentence = self.hidden.last().map_or(0, |hit| hit.sentence + 2);
             hits.clear();
+            sink.begin(true);
+            let mut tokens = Tokens::new(&view.text, &mut self.batch, sink);
             if view.unbroken {
                 segments(lexicon, &view.text, &mut hits);
+                hits.iter().for_each(|hit| tokens.push(hit.start as usize, hit.end as usize, hit.hash));
+                tokens.flush();
             } else {
                 Reader::new(Some(lexicon), lexicon.folder(), &view.text, &mut hits).read(0, view.text.len());
+                self.view.run(lexicon, &view.text, 0, &mut tokens);
             }
             self.hidden.extend(hits.iter().map(|hit| {
                 let (start, end) = view.original(hit.start as usize, hit.end as usize);
@@ -344,7 +363,7 @@ mod tests {
             let length = text.as_bytes()[at..].iter().take_while(|byte| is_word(**byte)).count();
             let mut words = OddWords::new(text, lexicon.folder(), at, at + length, None);
             let mut word = OddWords::blank();
-            while words.next(&mut word) {
+            while words.next(&mut word, None) {
                 let spellings = [word.hash()].into_iter().chain(survey::unleeted(word.letters()));
                 let known = spellings
                     .take(if word.is_leet() { 3 } else { 1 })

@@ -4,13 +4,19 @@
 //! characters next to it.
 
 use super::Lexicon;
-use super::hash::{eight, hash, long, short};
-use crate::scan::normalize::{Folder, Glyph};
+use super::hash::{MULTIPLIER, eight, exact_long, exact_short, hash};
+use super::tokens::Tokens;
+use crate::scan::normalize::{self, Folder, Glyph};
 
 /// A longer run of letters is cut: it is no word, and a stream must not wait for its end.
 pub(super) const MAX_WORD_BYTES: usize = 128;
 /// A folded word that is longer is in no lexicon.
 pub(super) const MAX_FOLDED_BYTES: usize = 40;
+
+/// Longer numbers are one to a model.
+const MAX_DIGITS: usize = 4;
+/// What a model sees of something that is no word.
+pub(super) const LONG: u64 = MULTIPLIER.rotate_left(40);
 
 /// A word as it folds.
 #[derive(Debug, Clone, Copy)]
@@ -32,12 +38,12 @@ impl Folded {
         Folded { start, end: start, whole, disguised: false, length: 0, letters: [0; MAX_FOLDED_BYTES + 4] }
     }
 
-    /// A word that needs no folding but that of case, which the hash does.
+    /// A word that needs no folding but that of case.
     pub(super) fn plain(text: &[u8], start: usize, end: usize) -> Folded {
         let mut word = Folded::new(start, true);
         let bytes = text.get(start..end).unwrap_or_default();
         for (slot, byte) in word.letters.iter_mut().zip(bytes) {
-            *slot = *byte;
+            *slot = byte.to_ascii_lowercase();
         }
         Folded { end, length: bytes.len(), ..word }
     }
@@ -52,13 +58,37 @@ impl Folded {
     pub(super) fn hash(&self) -> u64 {
         let letters = &self.letters;
         match self.length {
-            1..=8 => short(eight(letters, 0).unwrap_or(0), self.length),
+            1..=8 => exact_short(eight(letters, 0).unwrap_or(0), self.length),
             9..=16 => {
                 let tail = eight(letters, self.length - 8).unwrap_or(0);
-                long(eight(letters, 0).unwrap_or(0), tail, self.length)
+                exact_long(eight(letters, 0).unwrap_or(0), tail, self.length)
             }
             _ => hash(self.letters()),
         }
+    }
+
+    /// The hash under which a model knows it: digits are alike, unless they are few enough to stand for letters. Pieces of
+    /// something longer, and what is too long for any lexicon, are all one token.
+    pub(super) fn feature(&self) -> u64 {
+        let letters = self.letters();
+        if !self.whole || letters.is_empty() {
+            return LONG;
+        }
+        let digits = letters.iter().filter(|byte| byte.is_ascii_digit()).count();
+        if digits == 0 {
+            return self.hash();
+        }
+        let spelled = self.is_leet() && digits * 2 <= letters.len();
+        let mut plain = *self;
+        for byte in &mut plain.letters {
+            if byte.is_ascii_digit() {
+                *byte = if spelled { normalize::unleet(*byte, b'i') } else { b'0' };
+            }
+        }
+        if digits == letters.len() {
+            plain.length = plain.length.min(MAX_DIGITS);
+        }
+        plain.hash()
     }
 
     /// Digits among letters. `3d` and `v2` are too short to be a disguise.
@@ -91,7 +121,8 @@ pub(super) struct OddWords<'a> {
 }
 
 impl<'a> OddWords<'a> {
-    /// The words of `text[at..end]`; of ideographs only those that may be `telling`, since each is a word of its own.
+    /// The words of `text[at..end]`; of ideographs only those that may be `telling`, since each is a word of its own: the
+    /// others are only counted.
     pub(super) fn new(
         text: &'a str,
         folder: &'a Folder,
@@ -107,7 +138,7 @@ impl<'a> OddWords<'a> {
 
     /// Puts the next word into `word`, unless there is none.
     #[inline(never)]
-    pub(super) fn next(&mut self, word: &mut Folded) -> bool {
+    pub(super) fn next(&mut self, word: &mut Folded, mut tokens: Option<&mut Tokens>) -> bool {
         let mut begun = false;
         let run = self.text.as_bytes().get(..self.end).unwrap_or_default();
         while let Some(lead) = run.get(self.at) {
@@ -121,15 +152,17 @@ impl<'a> OddWords<'a> {
                     return true;
                 }
                 self.at = next;
-                if glyph.stands_alone()
-                    && self.telling.is_none_or(|lexicon| {
-                        lexicon.may_tell(short(u64::from(u32::from_le_bytes(glyph.bytes())), glyph.length()))
-                    })
-                {
+                if !glyph.stands_alone() {
+                    continue;
+                }
+                if self.telling.is_none_or(|lexicon| lexicon.may_tell(alone(glyph))) {
                     *word = Folded::new(next - length, true);
                     word.push(glyph);
                     word.end = next;
                     return true;
+                }
+                if let Some(tokens) = &mut tokens {
+                    tokens.push(next - length, next, alone(glyph));
                 }
                 continue;
             }
@@ -156,6 +189,12 @@ impl<'a> OddWords<'a> {
     pub(super) fn blank() -> Folded {
         Folded::new(0, false)
     }
+}
+
+/// The hash of a character that is a word.
+#[inline]
+pub(super) fn alone(glyph: Glyph) -> u64 {
+    exact_short(u64::from(u32::from_le_bytes(glyph.bytes())), glyph.length())
 }
 
 /// The character at `at`, which begins with `lead`, and its length.

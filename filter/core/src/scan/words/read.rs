@@ -130,7 +130,7 @@ impl<'a> Reader<'a> {
         }
         let mut words = OddWords::new(self.text, self.folder, start, end, None);
         let mut word = OddWords::blank();
-        while words.next(&mut word) {
+        while words.next(&mut word, None) {
             self.number(word.start, word.end);
             self.look_up(&word);
         }

@@ -5,7 +5,8 @@
 
 use super::blocks::{Block, Blocks, take};
 use super::hash::{eight, hash, long, short};
-use super::odd::{Folded, MAX_FOLDED_BYTES, OddWords};
+use super::odd::{Folded, LONG, MAX_FOLDED_BYTES, OddWords};
+use super::tokens::Tokens;
 use super::{Lexicon, Sight};
 use crate::scan::normalize;
 
@@ -42,7 +43,7 @@ struct Singles {
 
 impl Survey {
     /// Looks at `text` from `from` on.
-    pub(super) fn run(&mut self, lexicon: &Lexicon, text: &str, from: usize) {
+    pub(super) fn run(&mut self, lexicon: &Lexicon, text: &str, from: usize, tokens: &mut Tokens) {
         self.sights.clear();
         self.encoded.clear();
         self.spaced = None;
@@ -52,7 +53,7 @@ impl Survey {
         let mut blocks = Blocks::new(bytes, from);
         while let Some(block) = blocks.next() {
             if let Some(end) = block.long {
-                self.odd_run(lexicon, text, block.at, end, from);
+                self.odd_run(lexicon, text, block.at, end, from, tokens);
                 continue;
             }
             let Block { at, mut runs, odd, .. } = block;
@@ -68,7 +69,7 @@ impl Survey {
                 && at != from
                 && let Some(window) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WINDOW>)
             {
-                self.plain(lexicon, text, at, runs, window, from);
+                self.plain(lexicon, text, at, runs, window, from, tokens);
                 continue;
             }
             while runs != 0 {
@@ -83,15 +84,17 @@ impl Survey {
                         long(head, eight(bytes, end - 8).unwrap_or(0), length)
                     }
                     _ => {
-                        self.odd_run(lexicon, text, start, end, from);
+                        self.odd_run(lexicon, text, start, end, from, tokens);
                         continue;
                     }
                 };
+                tokens.push(start, end, hash);
                 if lexicon.may_tell(hash) {
                     self.see(lexicon, start, end, hash);
                 }
             }
         }
+        tokens.flush();
     }
 
     /// The words of a block without a digit or foreign letter, somewhere inside the text: nearly all there are.
@@ -104,6 +107,7 @@ impl Survey {
         mut runs: u64,
         window: &[u8; WINDOW],
         from: usize,
+        tokens: &mut Tokens,
     ) {
         while runs != 0 {
             let (first, beyond) = take(&mut runs);
@@ -115,9 +119,10 @@ impl Survey {
             } else if length <= 16 {
                 long(head, eight(window, beyond - 8).unwrap_or(0), length)
             } else {
-                self.odd_run(lexicon, text, at + first, at + beyond, from);
+                self.odd_run(lexicon, text, at + first, at + beyond, from, tokens);
                 continue;
             };
+            tokens.push(at + first, at + beyond, hash);
             if lexicon.may_tell(hash) {
                 self.see(lexicon, at + first, at + beyond, hash);
             }
@@ -133,22 +138,36 @@ impl Survey {
 
     /// A run with digits or other scripts, a long one, or one at the rim of the text.
     #[inline(never)]
-    fn odd_run(&mut self, lexicon: &Lexicon, text: &str, start: usize, end: usize, from: usize) {
+    fn odd_run(
+        &mut self,
+        lexicon: &Lexicon,
+        text: &str,
+        start: usize,
+        end: usize,
+        from: usize,
+        tokens: &mut Tokens,
+    ) {
         let bytes = text.as_bytes().get(start..end).unwrap_or_default();
         if bytes.is_ascii() {
             if bytes.len() >= ENCODED_RUN_BYTES && self.encoded.len() < MAX_ENCODED_RUNS {
                 self.encoded.push(start);
             }
             if end != text.len() && start != from {
-                if bytes.len() <= MAX_FOLDED_BYTES && !bytes.iter().all(u8::is_ascii_digit) {
-                    self.look_up(lexicon, &Folded::plain(text.as_bytes(), start, end));
+                if bytes.len() > MAX_FOLDED_BYTES {
+                    return tokens.push(start, end, LONG);
+                }
+                let word = Folded::plain(text.as_bytes(), start, end);
+                tokens.push(start, end, word.feature());
+                if !bytes.iter().all(u8::is_ascii_digit) {
+                    self.look_up(lexicon, &word);
                 }
                 return;
             }
         }
         let mut words = OddWords::new(text, lexicon.folder(), start, end, Some(lexicon));
         let mut word = OddWords::blank();
-        while words.next(&mut word) {
+        while words.next(&mut word, Some(tokens)) {
+            tokens.push(word.start, word.end, word.feature());
             self.look_up(lexicon, &word);
             if word.end == text.len() {
                 self.open = word.start;

@@ -1,0 +1,342 @@
+//! The linear models behind both word policies: what hundreds of small signs in a text add up to.
+//!
+//! Knows no rule, no threshold and no language. One pass over the features of a text sums the weights of both models, which
+//! stand side by side in one file: over the whole text, and over its best window, which is what finds one line in a long
+//! document. Invariant: a feature counts once a reading, where it first stands, so that repetition adds nothing.
+//!
+//! The file `model.bin` is made by `make train`. All numbers are little-endian:
+//!
+//! | bytes | what |
+//! | --- | --- |
+//! | 4 | `ktw1` |
+//! | 4 | zero |
+//! | 2 × 32 | coefficients of injection, then safety, as [`Coefficients`] has them: eight `f32` |
+//! | 4 | the value of one unit of a head, `f32` |
+//! | 10 × 4 | intercepts of the heads, `f32`, in the order of the safety categories |
+//! | 12 | zero |
+//! | 65,536 × 2 | for each feature its weight for injection and for safety, `i8` |
+//! | 4,096 × 10 | for each sixteen features their weights in the heads that name a category, `i8` |
+
+use crate::scan::words::features::{BUCKETS, Pairing, SEGMENT_TOKENS, WINDOW_SEGMENTS};
+use crate::scan::words::{Sink, Token};
+use std::ops::Range;
+
+/// The two models.
+pub const MODELS: usize = 2;
+/// Place of the one for `prompt-injection` in arrays of both.
+pub const INJECTION: usize = 0;
+/// Place of the one for `safety-filter`.
+pub const SAFETY: usize = 1;
+/// Categories of the safety filter.
+pub const CATEGORIES: usize = 10;
+
+const HEADER_BYTES: usize = 128;
+const HEADS_AT: usize = HEADER_BYTES + MODELS * BUCKETS;
+/// Features that share a row of the heads.
+const FEATURES_A_HEAD: usize = 16;
+const FILE_BYTES: usize = HEADS_AT + BUCKETS / FEATURES_A_HEAD * CATEGORIES;
+
+static FILE: &[u8; FILE_BYTES] = include_bytes!("model.bin");
+
+/// What one text means to one model, before it is a score.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Sums {
+    /// Weights of all its features, over the square root of their number.
+    pub document: f32,
+    /// The same of its best window.
+    pub window: f32,
+}
+
+/// What else is known of it.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Signs {
+    /// Evidence of rules, from 0 to 1.
+    pub rules: f32,
+    /// How much of it was disguised, from 0 to 1.
+    pub disguise: f32,
+    /// It is data that a tool returned.
+    pub data: bool,
+}
+
+/// How the sums become a score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Coefficients {
+    /// The value of one unit of a weight.
+    pub unit: f32,
+    /// Windows of fewer features are divided by the square root of this.
+    pub least: f32,
+    /// Of [`Sums::document`].
+    pub document: f32,
+    /// Of [`Sums::window`].
+    pub window: f32,
+    /// Of [`Signs::rules`].
+    pub rules: f32,
+    /// Of [`Signs::disguise`].
+    pub disguise: f32,
+    /// Of [`Signs::data`].
+    pub data: f32,
+    /// Puts 0.8 where one benign text in a hundred is.
+    pub intercept: f32,
+}
+
+impl Coefficients {
+    /// Of one of the two models.
+    pub fn of(model: usize) -> Coefficients {
+        let value = |index: usize| float(8 + model * 32 + index * 4);
+        Coefficients {
+            unit: value(0),
+            least: value(1),
+            document: value(2),
+            window: value(3),
+            rules: value(4),
+            disguise: value(5),
+            data: value(6),
+            intercept: value(7),
+        }
+    }
+
+    /// The score, from 0 to 1.
+    pub fn score(&self, sums: Sums, signs: Signs) -> f32 {
+        let data = if signs.data { self.data } else { 0.0 };
+        let sum = self.document * sums.document
+            + self.window * sums.window
+            + self.rules * signs.rules
+            + self.disguise * signs.disguise
+            + data
+            + self.intercept;
+        1.0 / (1.0 + (-sum).exp())
+    }
+}
+
+fn float(at: usize) -> f32 {
+    let bytes = FILE.get(at..).and_then(|rest| rest.first_chunk::<4>());
+    bytes.map_or(0.0, |bytes| f32::from_le_bytes(*bytes))
+}
+
+/// The weights of both models.
+fn rows() -> &'static [[u8; MODELS]; BUCKETS] {
+    const { assert!(HEADER_BYTES + MODELS * BUCKETS <= FILE_BYTES) };
+    let rows = FILE.get(HEADER_BYTES..).map_or(&[][..], |bytes| bytes.as_chunks::<MODELS>().0);
+    rows.first_chunk::<BUCKETS>().unwrap_or(&[[0; MODELS]; BUCKETS])
+}
+
+/// What some tokens in a row add up to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Segment {
+    sums: [i32; MODELS],
+    /// Features that stand here first.
+    features: u32,
+    start: u32,
+    end: u32,
+}
+
+/// The best window of a reading.
+#[derive(Debug, Clone, Copy, Default)]
+struct Best {
+    value: f32,
+    start: u32,
+    end: u32,
+}
+
+/// What a model makes of a text: of the reading that it finds worst.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outcome {
+    /// The sums.
+    pub sums: Sums,
+    /// Where the best window stands; none in what was decoded.
+    pub place: Option<Range<usize>>,
+}
+
+/// Sums up the readings of one text; a buffer to be used again.
+#[derive(Debug, Clone)]
+pub struct Scorer {
+    coefficients: [Coefficients; MODELS],
+    /// A bit for each feature of this reading.
+    seen: Box<[u64; BUCKETS / 64]>,
+    pairing: Pairing,
+    decoded: bool,
+    whole: Segment,
+    window: [Segment; WINDOW_SEGMENTS],
+    best: [Best; MODELS],
+    /// Of the readings before this one.
+    worst: [Option<Outcome>; MODELS],
+}
+
+impl Default for Scorer {
+    fn default() -> Scorer {
+        Scorer {
+            coefficients: [Coefficients::of(INJECTION), Coefficients::of(SAFETY)],
+            seen: Box::new([0; BUCKETS / 64]),
+            pairing: Pairing::default(),
+            decoded: false,
+            whole: Segment::default(),
+            window: Default::default(),
+            best: Default::default(),
+            worst: Default::default(),
+        }
+    }
+}
+
+impl Scorer {
+    /// Forgets the last text.
+    pub fn reset(&mut self) {
+        self.clear();
+        self.worst = Default::default();
+    }
+
+    /// What one model makes of the text that was read.
+    pub fn outcome(&self, model: usize) -> Outcome {
+        let known = self.worst.get(model).cloned().flatten();
+        match (known, self.reading(model)) {
+            (Some(known), Some(last)) if self.is_worse(model, &last, &known) => last,
+            (Some(known), _) => known,
+            (None, last) => last.unwrap_or_default(),
+        }
+    }
+
+    fn clear(&mut self) {
+        if self.whole.features > 0 {
+            self.seen.fill(0);
+        }
+        self.pairing = Pairing::default();
+        self.whole = Segment::default();
+        self.window = Default::default();
+        self.best = Default::default();
+    }
+
+    fn is_worse(&self, model: usize, one: &Outcome, other: &Outcome) -> bool {
+        let score = |outcome: &Outcome| {
+            let coefficients = self.coefficients.get(model);
+            coefficients.map_or(0.0, |coefficients| coefficients.score(outcome.sums, Signs::default()))
+        };
+        score(one) > score(other)
+    }
+
+    /// What a model makes of the present reading.
+    fn reading(&self, model: usize) -> Option<Outcome> {
+        let (coefficients, best) = self.coefficients.get(model).zip(self.best.get(model))?;
+        if self.whole.features == 0 {
+            return None;
+        }
+        let sum = self.whole.sums.get(model).copied().unwrap_or(0);
+        let document = coefficients.unit * sum as f32 / (self.whole.features as f32).sqrt();
+        let window = coefficients.unit * best.value;
+        let place = (!self.decoded).then_some(best.start as usize..best.end as usize);
+        Some(Outcome { sums: Sums { document, window }, place })
+    }
+
+    /// Ends a segment: the window that ends with it may be the best.
+    #[inline(never)]
+    fn close(&mut self, segment: Segment) {
+        self.window.rotate_left(1);
+        if let Some(last) = self.window.last_mut() {
+            *last = segment;
+        }
+        let mut window = Segment::default();
+        for part in self.window.iter().filter(|part| part.end > 0) {
+            window.start = if window.end == 0 { part.start } else { window.start };
+            window.end = part.end;
+            window.features += part.features;
+            for (all, sum) in window.sums.iter_mut().zip(part.sums) {
+                *all += sum;
+            }
+        }
+        self.whole.features += segment.features;
+        for (all, sum) in self.whole.sums.iter_mut().zip(segment.sums) {
+            *all += sum;
+        }
+        for ((best, sum), coefficients) in self.best.iter_mut().zip(window.sums).zip(&self.coefficients) {
+            let value = sum as f32 / (window.features as f32).max(coefficients.least).sqrt();
+            if value > best.value || best.end == 0 {
+                *best = Best { value, start: window.start, end: window.end };
+            }
+        }
+    }
+}
+
+impl Sink for Scorer {
+    fn begin(&mut self, decoded: bool) {
+        for model in 0..MODELS {
+            let outcome = self.outcome(model);
+            if self.whole.features > 0
+                && let Some(worst) = self.worst.get_mut(model)
+            {
+                *worst = Some(outcome);
+            }
+        }
+        self.clear();
+        self.decoded = decoded;
+    }
+
+    fn take(&mut self, text: &[u8], tokens: &[Token]) {
+        let rows = rows();
+        for tokens in tokens.chunks(SEGMENT_TOKENS) {
+            let [mut injection, mut safety] = [0; MODELS];
+            let mut features = 0;
+            let seen = &mut *self.seen;
+            let mut count = |feature: u16| {
+                let feature = usize::from(feature);
+                #[allow(clippy::indexing_slicing, reason = "sixteen bits index 65,536 entries")]
+                let (row, seen) = (&rows[feature], &mut seen[feature / 64]);
+                let fresh = !*seen >> (feature % 64) & 1;
+                *seen |= 1 << (feature % 64);
+                let [first, second] = *row;
+                let mask = -(fresh as i32);
+                injection += i32::from(first.cast_signed()) & mask;
+                safety += i32::from(second.cast_signed()) & mask;
+                features += fresh as u32;
+            };
+            self.pairing.of(text, tokens, |_, single, pair| {
+                count(single);
+                count(pair);
+            });
+            let start = tokens.first().map_or(0, |token| token.start);
+            let end = tokens.last().map_or(0, |token| token.end);
+            self.close(Segment { sums: [injection, safety], features, start, end });
+        }
+    }
+}
+
+/// The category that the features of a reading speak for most, among the `wanted`.
+#[derive(Debug, Clone, Default)]
+pub struct Heads {
+    sums: [i32; CATEGORIES],
+    features: u32,
+    pairing: Pairing,
+}
+
+impl Heads {
+    /// The number of the category.
+    pub fn best(&self, wanted: impl Fn(usize) -> bool) -> Option<usize> {
+        let unit = float(72) / (self.features.max(1) as f32).sqrt();
+        let value = |category: usize, sum: &i32| *sum as f32 * unit + float(76 + 4 * category);
+        let sums = self.sums.iter().enumerate().filter(|(category, _)| wanted(*category));
+        sums.map(|(category, sum)| (category, value(category, sum)))
+            .max_by(|a, b| a.1.total_cmp(&b.1))
+            .map(|found| found.0)
+    }
+}
+
+impl Sink for Heads {
+    fn begin(&mut self, _: bool) {
+        self.pairing = Pairing::default();
+    }
+
+    fn take(&mut self, text: &[u8], tokens: &[Token]) {
+        let heads = FILE.get(HEADS_AT..).map_or(&[][..], |bytes| bytes.as_chunks::<CATEGORIES>().0);
+        let (sums, features) = (&mut self.sums, &mut self.features);
+        let mut count = |feature: u16| {
+            *features += 1;
+            for (sum, weight) in sums
+                .iter_mut()
+                .zip(heads.get(usize::from(feature) / FEATURES_A_HEAD).unwrap_or(&[0; CATEGORIES]))
+            {
+                *sum += i32::from(weight.cast_signed());
+            }
+        };
+        self.pairing.of(text, tokens, |_, single, pair| {
+            count(single);
+            count(pair);
+        });
+    }
+}
