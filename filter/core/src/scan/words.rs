@@ -113,7 +113,7 @@ impl Words {
         let from = floor_boundary(text, from.min(text.len()));
         let context = floor_boundary(text, from.saturating_sub(CONTEXT_BYTES));
         sink.begin(false);
-        self.survey.run(lexicon, text, context, &mut Tokens::new(text, &mut self.batch, sink));
+        self.survey.run(lexicon, context, &mut Tokens::new(text, &mut self.batch, sink));
         self.read(lexicon, text, context, from);
         if lexicon.folding().passages {
             self.decode(lexicon, text, sink);
@@ -195,7 +195,7 @@ impl Words {
                 tokens.flush();
             } else {
                 Reader::new(Some(lexicon), lexicon.folder(), &view.text, &mut hits).read(0, view.text.len());
-                self.view.run(lexicon, &view.text, 0, &mut tokens);
+                self.view.run(lexicon, 0, &mut tokens);
             }
             self.hidden.extend(hits.iter().map(|hit| {
                 let (start, end) = view.original(hit.start as usize, hit.end as usize);

@@ -42,8 +42,9 @@ struct Singles {
 }
 
 impl Survey {
-    /// Looks at `text` from `from` on.
-    pub(super) fn run(&mut self, lexicon: &Lexicon, text: &str, from: usize, tokens: &mut Tokens) {
+    /// Looks at the text of `tokens` from `from` on.
+    pub(super) fn run(&mut self, lexicon: &Lexicon, from: usize, tokens: &mut Tokens) {
+        let text = tokens.text;
         self.sights.clear();
         self.encoded.clear();
         self.spaced = None;
@@ -53,7 +54,7 @@ impl Survey {
         let mut blocks = Blocks::new(bytes, from);
         while let Some(block) = blocks.next() {
             if let Some(end) = block.long {
-                self.odd_run(lexicon, text, block.at, end, from, tokens);
+                self.odd_run(lexicon, block.at, end, from, tokens);
                 continue;
             }
             let Block { at, mut runs, odd, .. } = block;
@@ -69,7 +70,7 @@ impl Survey {
                 && at != from
                 && let Some(window) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WINDOW>)
             {
-                self.plain(lexicon, text, at, runs, window, from, tokens);
+                self.plain(lexicon, at, runs, window, from, tokens);
                 continue;
             }
             while runs != 0 {
@@ -84,7 +85,7 @@ impl Survey {
                         long(head, eight(bytes, end - 8).unwrap_or(0), length)
                     }
                     _ => {
-                        self.odd_run(lexicon, text, start, end, from, tokens);
+                        self.odd_run(lexicon, start, end, from, tokens);
                         continue;
                     }
                 };
@@ -102,7 +103,6 @@ impl Survey {
     fn plain(
         &mut self,
         lexicon: &Lexicon,
-        text: &str,
         at: usize,
         mut runs: u64,
         window: &[u8; WINDOW],
@@ -119,7 +119,7 @@ impl Survey {
             } else if length <= 16 {
                 long(head, eight(window, beyond - 8).unwrap_or(0), length)
             } else {
-                self.odd_run(lexicon, text, at + first, at + beyond, from, tokens);
+                self.odd_run(lexicon, at + first, at + beyond, from, tokens);
                 continue;
             };
             tokens.push(at + first, at + beyond, hash);
@@ -138,15 +138,8 @@ impl Survey {
 
     /// A run with digits or other scripts, a long one, or one at the rim of the text.
     #[inline(never)]
-    fn odd_run(
-        &mut self,
-        lexicon: &Lexicon,
-        text: &str,
-        start: usize,
-        end: usize,
-        from: usize,
-        tokens: &mut Tokens,
-    ) {
+    fn odd_run(&mut self, lexicon: &Lexicon, start: usize, end: usize, from: usize, tokens: &mut Tokens) {
+        let text = tokens.text;
         let bytes = text.as_bytes().get(start..end).unwrap_or_default();
         if bytes.is_ascii() {
             if bytes.len() >= ENCODED_RUN_BYTES && self.encoded.len() < MAX_ENCODED_RUNS {

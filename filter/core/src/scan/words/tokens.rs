@@ -26,7 +26,7 @@ pub trait Sink {
 
 /// A batch that is being filled.
 pub(super) struct Tokens<'a> {
-    text: &'a [u8],
+    pub(super) text: &'a str,
     batch: &'a mut [Token],
     count: usize,
     sink: &'a mut dyn Sink,
@@ -36,7 +36,7 @@ impl<'a> Tokens<'a> {
     /// For the tokens of `text`, with `batch` to fill.
     pub(super) fn new(text: &'a str, batch: &'a mut Vec<Token>, sink: &'a mut dyn Sink) -> Tokens<'a> {
         batch.resize(BATCH, Token::default());
-        Tokens { text: text.as_bytes(), batch, count: 0, sink }
+        Tokens { text, batch, count: 0, sink }
     }
 
     #[inline(always)]
@@ -53,7 +53,7 @@ impl<'a> Tokens<'a> {
     /// Hands on what is left.
     #[inline(never)]
     pub(super) fn flush(&mut self) {
-        self.sink.take(self.text, self.batch.get(..self.count).unwrap_or_default());
+        self.sink.take(self.text.as_bytes(), self.batch.get(..self.count).unwrap_or_default());
         self.count = 0;
     }
 }
