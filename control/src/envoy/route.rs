@@ -27,6 +27,8 @@ pub struct Route {
     pub request_headers_to_remove: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub response_headers_to_add: Vec<HeaderValueOption>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub response_headers_to_remove: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub typed_per_filter_config: BTreeMap<String, Any>,
 }
@@ -71,13 +73,22 @@ pub struct ClusterSpecifierPlugin {
 #[derive(Debug, Clone, Serialize)]
 pub struct RetryPolicy {
     pub retry_on: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retriable_status_codes: Vec<u16>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retriable_headers: Vec<HeaderMatcher>,
     pub num_retries: usize,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub refresh_cluster_on_retry: bool,
     pub per_try_idle_timeout: Seconds,
     pub retry_back_off: BackoffStrategy,
     pub rate_limited_retry_back_off: RateLimitedRetryBackOff,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct HeaderMatcher {
+    pub name: String,
+    pub present_match: bool,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -209,16 +209,24 @@ impl Rendering<'_> {
             route_config: self.route_configuration(),
             http_filters: vec![
                 decompressor(),
-                Extension::new(
-                    WASM_FILTER,
-                    self.wasm("kt_downstream", None, &plugin::downstream(self.plan, self.source))?,
-                ),
+                Extension::new(WASM_FILTER, self.wasm("kt_downstream", None, &self.downstream_plugin())?),
                 Extension::new(
                     "envoy.filters.http.router",
                     Any::Router(Router { suppress_envoy_headers: true }),
                 ),
             ],
         })
+    }
+
+    /// The filter's configuration, with the names under which it reaches the targets' clusters itself.
+    fn downstream_plugin(&self) -> KtConfig {
+        let mut config = plugin::downstream(self.plan, self.source);
+        if let (KtConfig::Downstream(config), true) = (&mut config, plugin::has_attempt_role(self.plan)) {
+            for (known, target) in config.targets.iter_mut().zip(&self.plan.targets) {
+                known.cluster = self.cluster_names(target).next().map(|(_, name)| name).unwrap_or_default();
+            }
+        }
+        config
     }
 
     /// One instance of the filter. `target` tells the instances in clusters apart; they share one virtual machine, which
@@ -270,6 +278,7 @@ impl Rendering<'_> {
             })),
             request_headers_to_remove: KEPT_FROM_UPSTREAM.iter().map(|name| (*name).to_owned()).collect(),
             response_headers_to_add: Vec::new(),
+            response_headers_to_remove: Vec::new(),
             typed_per_filter_config: BTreeMap::new(),
         });
         RouteConfiguration {
@@ -329,6 +338,7 @@ impl Rendering<'_> {
         Some(RetryPolicy {
             retry_on: "connect-failure,refused-stream,reset,retriable-status-codes".into(),
             retriable_status_codes: statuses,
+            retriable_headers: Vec::new(),
             // Enough for every attempt of every target; the filter lowers it for a request that has fewer.
             num_retries,
             refresh_cluster_on_retry: plugin::has_attempt_role(self.plan),
@@ -358,6 +368,7 @@ fn health_route(path: &str) -> Route {
         }),
         request_headers_to_remove: Vec::new(),
         response_headers_to_add: vec![HeaderValueOption::overwrite("content-type", "application/json")],
+        response_headers_to_remove: Vec::new(),
         typed_per_filter_config: [WASM_FILTER, DECOMPRESSOR_FILTER]
             .into_iter()
             .map(|filter| (filter.to_owned(), disabled()))

@@ -3,7 +3,7 @@
 //! Knows nothing of Envoy. Invariant: holds no key and not the name of one.
 
 use kt_core::plan::Plan;
-use kt_core::plugin::{Attempt, PluginConfig};
+use kt_core::plugin::PluginConfig;
 use kt_core::targets::Target;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
@@ -15,7 +15,7 @@ pub fn downstream(plan: &Plan, source: &str) -> PluginConfig {
 
 /// Configuration of the role in a target's cluster.
 pub fn attempt(target: &Target) -> PluginConfig {
-    PluginConfig::Attempt(Attempt::from(&target.plugin()))
+    PluginConfig::Attempt(target.attempt())
 }
 
 /// Whether targets have a role of their own. With one target there is nothing to switch between.

@@ -148,6 +148,9 @@ mod tests {
             authority: "host".into(),
             path_prefix: "/openai/v1".into(),
             client_key: false,
+            retryable_status_codes: vec![503],
+            max_wait_ms: 5000,
+            target_out: crate::config::TargetOut::default(),
         }
     }
 

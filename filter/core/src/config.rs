@@ -413,6 +413,8 @@ pub struct Retry {
     pub retryable_status_codes: Vec<u16>,
     /// Wait between attempts.
     pub backoff: Backoff,
+    /// Answers after which the next target is tried, and not this one again.
+    pub target_out: TargetOut,
 }
 
 impl Default for Retry {
@@ -422,7 +424,31 @@ impl Default for Retry {
             // 529 is the overload status of the model providers' edge.
             retryable_status_codes: vec![429, 500, 502, 503, 504, 529],
             backoff: Backoff::default(),
+            target_out: TargetOut::default(),
         }
+    }
+}
+
+/// Answers by which a target says that it cannot serve the request, nor would on a second try: the account is empty, the
+/// model is gone. Needs a second target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TargetOut {
+    /// By their status.
+    pub statuses: Vec<u16>,
+    /// By `error.code` or `error.type` of an answer with a status from 400 to 499.
+    pub codes: Vec<String>,
+}
+
+impl Default for TargetOut {
+    fn default() -> Self {
+        let codes = [
+            "insufficient_quota",
+            "model_not_available",
+            "model_not_found",
+            "dedicated_endpoint_not_running",
+        ];
+        TargetOut { statuses: vec![402], codes: codes.map(str::to_owned).to_vec() }
     }
 }
 
@@ -554,11 +580,14 @@ pub struct HealthProbe {
     pub interval_seconds: u64,
     /// Seconds after which a probe has failed.
     pub timeout_seconds: u64,
+    /// What is asked for with `GET`; a status from 200 to 299 is health. Under `/v1` it means the target's own base, any
+    /// other path stands as it is.
+    pub path: String,
 }
 
 impl Default for HealthProbe {
     fn default() -> Self {
-        HealthProbe { enabled: true, interval_seconds: 30, timeout_seconds: 5 }
+        HealthProbe { enabled: true, interval_seconds: 30, timeout_seconds: 5, path: "/v1/models".into() }
     }
 }
 
@@ -703,26 +732,27 @@ impl<'de> Deserialize<'de> for HealthProbe {
             enabled: bool,
             interval_seconds: u64,
             timeout_seconds: u64,
+            path: String,
         }
         impl Default for Block {
             fn default() -> Self {
-                let HealthProbe { enabled, interval_seconds, timeout_seconds } = HealthProbe::default();
-                Block { enabled, interval_seconds, timeout_seconds }
+                let HealthProbe { enabled, interval_seconds, timeout_seconds, path } = HealthProbe::default();
+                Block { enabled, interval_seconds, timeout_seconds, path }
             }
         }
         struct Probe;
         impl<'de> Visitor<'de> for Probe {
             type Value = HealthProbe;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("`true`, `false`, or `enabled`, `interval_seconds` and `timeout_seconds`")
+                f.write_str("`true`, `false`, or `enabled`, `interval_seconds`, `timeout_seconds` and `path`")
             }
             fn visit_bool<E: de::Error>(self, enabled: bool) -> Result<HealthProbe, E> {
                 Ok(HealthProbe { enabled, ..HealthProbe::default() })
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<HealthProbe, A::Error> {
-                let Block { enabled, interval_seconds, timeout_seconds } =
+                let Block { enabled, interval_seconds, timeout_seconds, path } =
                     Block::deserialize(de::value::MapAccessDeserializer::new(map))?;
-                Ok(HealthProbe { enabled, interval_seconds, timeout_seconds })
+                Ok(HealthProbe { enabled, interval_seconds, timeout_seconds, path })
             }
         }
         deserializer.deserialize_any(Probe)

@@ -13,17 +13,20 @@ use crate::policy::Chain;
 use crate::targets::{self, Target};
 #[cfg(feature = "compile")]
 use base64::{Engine, prelude::BASE64_STANDARD};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 pub use checks::socket_address;
 
 /// How the order of targets is decided.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// One target serves.
     Single,
     /// The next target serves when one fails.
+    #[default]
     Fallback,
     /// Requests are shared out by the targets' weights.
     WeightedRoundRobin,
@@ -111,8 +114,8 @@ impl Plan {
             policies: self.config.policies.clone(),
             policy: self.config.policy.clone(),
             gateway: plugin::Behaviour::new(&self.config.gateway, &self.config.size_limits),
-            targets: self.targets.iter().map(Target::plugin).collect(),
-            single: self.strategy == Strategy::Single,
+            targets: targets::plugin(&self.targets),
+            strategy: self.strategy,
             attempt_role: self.targets.len() > 1,
             pattern_automaton: self.chain.pattern_automaton().map(|bytes| BASE64_STANDARD.encode(bytes)),
         }

@@ -8,7 +8,8 @@ mod read;
 
 pub use read::Unreadable;
 
-use crate::config::{AuditLogger, Gateway, Pack, Policies, PolicyBlocks, SizeLimits};
+use crate::config::{AuditLogger, Gateway, Pack, Policies, PolicyBlocks, SizeLimits, TargetOut};
+use crate::plan::Strategy;
 use serde::{Deserialize, Serialize};
 
 /// Configuration of one wasm plugin instance.
@@ -41,9 +42,9 @@ pub struct Downstream {
     /// The upstreams, in order of preference.
     #[serde(default)]
     pub targets: Vec<Target>,
-    /// Only the first target that may serve a request is tried.
+    /// How the order of the targets is decided.
     #[serde(default)]
-    pub single: bool,
+    pub strategy: Strategy,
     /// Every target has a cluster of its own and an attempt role in it. `false`: there is one target, and the downstream
     /// role does what the attempt role would do.
     #[serde(default)]
@@ -121,6 +122,54 @@ pub struct Target {
     /// The caller's own `authorization` passes through.
     #[serde(default)]
     pub client_key: bool,
+    /// Name of its cluster, for calls of the filter's own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub cluster: String,
+    /// Share under a weighted strategy, in whole parts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub weight: u32,
+    /// Place among the targets by price, the cheapest first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cost_rank: u32,
+    /// Statuses after which another attempt follows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub retryable_status_codes: Vec<u16>,
+    /// When the target is left alone for a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breaker: Option<Breaker>,
+    /// How its health is probed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+/// When a target is left alone for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Breaker {
+    /// Consecutive failures that open it.
+    pub failure_threshold: u32,
+    /// Time for which it stays open.
+    pub recovery_ms: u32,
+    /// Probing requests at once when it half-opens, and successes that close it.
+    pub half_open_requests: u32,
+    /// Time after which a probing request that was never heard of again no longer counts.
+    pub lease_ms: u32,
+}
+
+/// How a target's health is probed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// Path at the upstream.
+    pub path: String,
+    /// Time between two probes.
+    pub interval_ms: u32,
+    /// Time after which a probe has failed.
+    pub timeout_ms: u32,
 }
 
 impl Target {
@@ -146,16 +195,13 @@ pub struct Attempt {
     /// The caller's own `authorization` passes through.
     #[serde(default)]
     pub client_key: bool,
-}
-
-impl From<&Target> for Attempt {
-    fn from(target: &Target) -> Attempt {
-        Attempt {
-            target: target.id.clone(),
-            model: target.model.clone(),
-            authority: target.authority.clone(),
-            path_prefix: target.path_prefix.clone(),
-            client_key: target.client_key,
-        }
-    }
+    /// Statuses after which another attempt follows.
+    #[serde(default)]
+    pub retryable_status_codes: Vec<u16>,
+    /// Longest wait that the target may ask for before it is tried again.
+    #[serde(default)]
+    pub max_wait_ms: u32,
+    /// Answers after which this target is not tried again.
+    #[serde(default)]
+    pub target_out: TargetOut,
 }

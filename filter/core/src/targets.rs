@@ -7,7 +7,7 @@ mod url;
 
 pub use url::Endpoint;
 
-use crate::attempt::STREAM_SUFFIX;
+use crate::attempt::{STREAM_SUFFIX, upstream_path};
 use crate::config;
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::plugin;
@@ -51,6 +51,12 @@ const MAX_ID_BYTES: usize = 64;
 
 /// More attempts than this on one target only delay the answer.
 const MAX_ATTEMPTS: u32 = 10;
+
+/// A probing request holds its place at most this much longer than one attempt may take.
+const LEASE_MARGIN: Duration = Duration::from_secs(30);
+
+/// Parts of a share. Sums over all targets stay far below 2^31.
+const MAX_WEIGHT: f64 = 1e6;
 
 /// A day. A longer limit is a slip of the unit.
 const MAX_SECONDS: u64 = 86_400;
@@ -107,8 +113,30 @@ impl Target {
         self.stream_timeout != self.timeout
     }
 
-    /// What the filter has to know of it.
+    /// What the filter has to know of it among others.
     pub fn plugin(&self) -> plugin::Target {
+        plugin::Target {
+            retryable_status_codes: self.retry.retryable_status_codes.clone(),
+            breaker: self.circuit_breaker.as_ref().map(|breaker| plugin::Breaker {
+                failure_threshold: breaker.failure_threshold,
+                recovery_ms: whole_ms(Duration::from_secs(breaker.recovery_timeout_seconds)),
+                half_open_requests: breaker.half_open_requests,
+                lease_ms: whole_ms(self.timeout.max(self.stream_timeout) + LEASE_MARGIN),
+            }),
+            probe: self.health_probe.as_ref().map(|probe| plugin::Probe {
+                path: match probe.path.starts_with("/v1/") {
+                    true => upstream_path(&self.endpoint.path_prefix, &probe.path),
+                    false => probe.path.clone(),
+                },
+                interval_ms: whole_ms(Duration::from_secs(probe.interval_seconds)),
+                timeout_ms: whole_ms(Duration::from_secs(probe.timeout_seconds)),
+            }),
+            ..self.plugin_alone()
+        }
+    }
+
+    /// What the filter has to know of it if there is no other: nothing that helps to choose.
+    fn plugin_alone(&self) -> plugin::Target {
         let aliases = known(&self.provider).map_or(&[][..], |known| known.names.get(1..).unwrap_or_default());
         plugin::Target {
             id: self.id.clone(),
@@ -120,8 +148,69 @@ impl Target {
             max_attempts: self.retry.max_attempts,
             streaming_twin: self.has_streaming_twin(),
             client_key: self.key == KeySource::Client,
+            cluster: String::new(),
+            weight: 0,
+            cost_rank: 0,
+            retryable_status_codes: Vec::new(),
+            breaker: None,
+            probe: None,
         }
     }
+
+    /// What the role in its cluster has to know.
+    pub fn attempt(&self) -> plugin::Attempt {
+        plugin::Attempt {
+            target: self.id.clone(),
+            model: self.model.clone(),
+            authority: self.endpoint.authority(),
+            path_prefix: self.endpoint.path_prefix.clone(),
+            client_key: self.key == KeySource::Client,
+            retryable_status_codes: self.retry.retryable_status_codes.clone(),
+            max_wait_ms: whole_ms(Duration::from_millis(self.retry.backoff.max_ms)),
+            target_out: self.retry.target_out.clone(),
+        }
+    }
+
+    /// Price of a token that goes in and one that comes out. A target without prices comes after all that have some.
+    fn price(&self) -> f64 {
+        self.pricing.as_ref().map_or(f64::INFINITY, |pricing| pricing.prompt + pricing.completion)
+    }
+}
+
+/// What the filter has to know of all of them.
+pub fn plugin(targets: &[Target]) -> Vec<plugin::Target> {
+    if let [only] = targets {
+        return vec![only.plugin_alone()];
+    }
+    let weights = whole_weights(targets);
+    let rank = |target: &Target| targets.iter().filter(|other| other.price() < target.price()).count();
+    targets
+        .iter()
+        .zip(weights)
+        .map(|(target, weight)| plugin::Target {
+            weight,
+            cost_rank: u32::try_from(rank(target)).unwrap_or(u32::MAX),
+            ..target.plugin()
+        })
+        .collect()
+}
+
+/// The weights as the smallest whole numbers in their proportion: that many requests make a round of exact shares.
+fn whole_weights(targets: &[Target]) -> Vec<u32> {
+    let largest = targets.iter().map(|target| target.weight).fold(1.0, f64::max);
+    // Three decimals, or as many parts as leave sums of many targets far from the limits of their type.
+    let scale = (MAX_WEIGHT / largest).min(1000.0);
+    let whole = |weight: f64| ((weight * scale).round() as u32).max(1);
+    let divisor = targets.iter().map(|target| whole(target.weight)).fold(0, common_divisor);
+    targets.iter().map(|target| whole(target.weight) / divisor.max(1)).collect()
+}
+
+fn common_divisor(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { common_divisor(b, a % b) }
+}
+
+fn whole_ms(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// Resolves one entry of `providers.targets`. Pushes a diagnostic for everything that is wrong with it.
@@ -338,6 +427,14 @@ fn check_limits(target: &config::Target, path: &str, problems: &mut Vec<Diagnost
     if let Some(probe) = target.health_probe.as_ref().filter(|probe| probe.enabled) {
         seconds("health_probe.interval_seconds", probe.interval_seconds);
         seconds("health_probe.timeout_seconds", probe.timeout_seconds);
+        if !probe.path.starts_with('/') || probe.path.chars().any(|c| !c.is_ascii_graphic()) {
+            let message = "not a path";
+            let at = format!("{path}.health_probe.path");
+            problems.push(
+                Diagnostic::error("bad-probe-path", at, message)
+                    .help("it starts with `/`, such as `/v1/models`"),
+            );
+        }
     }
     if target.format != "openai" {
         let message = format!("unknown wire format `{}`", target.format);
@@ -382,6 +479,13 @@ pub(crate) fn check_retry(retry: &config::Retry, path: &str, problems: &mut Vec<
         if !(400..=599).contains(status) {
             let message = format!("status {status} is no failure, so it cannot lead to a retry");
             let at = format!("{path}.retryable_status_codes[{i}]");
+            problems.push(Diagnostic::error("bad-status", at, message).help("list statuses from 400 to 599"));
+        }
+    }
+    for (i, status) in retry.target_out.statuses.iter().enumerate() {
+        if !(400..=599).contains(status) {
+            let message = format!("status {status} is no failure, so it cannot say that a target is out");
+            let at = format!("{path}.target_out.statuses[{i}]");
             problems.push(Diagnostic::error("bad-status", at, message).help("list statuses from 400 to 599"));
         }
     }
@@ -480,6 +584,46 @@ mod tests {
         assert_eq!(key(json!({"id": "a", "provider": "groq"})), KeySource::Env("GROQ_API_KEY".into()));
         let own = json!({"id": "a", "provider": "openai-compatible", "base_url": "http://127.0.0.1:8000"});
         assert_eq!(key(own), KeySource::None);
+    }
+
+    #[test]
+    fn weights_become_the_smallest_whole_numbers_of_their_proportion() {
+        let weights = |weights: &[f64]| {
+            let target =
+                |weight| resolved(json!({"id": "a", "provider": "openai", "weight": weight})).unwrap();
+            whole_weights(&weights.iter().map(|weight| target(*weight)).collect::<Vec<_>>())
+        };
+        assert_eq!(weights(&[5.0, 3.0, 2.0]), [5, 3, 2]);
+        assert_eq!(weights(&[0.5, 0.3, 0.2]), [5, 3, 2]);
+        assert_eq!(weights(&[1.0, 1.0]), [1, 1]);
+        assert_eq!(weights(&[0.7, 0.25]), [14, 5]);
+        assert_eq!(weights(&[1e12, 5e11]), [2, 1]);
+        assert_eq!(weights(&[1.0, 1e-9]), [1000, 1]);
+    }
+
+    #[test]
+    fn the_cheapest_comes_first_and_what_has_no_price_last() {
+        let target = |pricing: serde_json::Value| {
+            resolved(json!({"id": "a", "provider": "openai", "pricing": pricing})).unwrap()
+        };
+        let all = [
+            target(serde_json::Value::Null),
+            target(json!({"prompt": 2.0, "completion": 1.0})),
+            target(json!({"prompt": 0.5, "completion": 1.5})),
+            target(json!({"prompt": 1.0, "completion": 1.0})),
+        ];
+        assert_eq!(plugin(&all).iter().map(|target| target.cost_rank).collect::<Vec<_>>(), [3, 2, 0, 0]);
+    }
+
+    #[test]
+    fn a_probe_asks_below_the_targets_own_base() {
+        let probe = |path: &str| {
+            let target = json!({"id": "a", "provider": "groq", "health_probe": {"path": path}});
+            resolved(target).map(|target| target.plugin().probe.unwrap().path)
+        };
+        assert_eq!(probe("/v1/models"), Ok("/openai/v1/models".into()));
+        assert_eq!(probe("/healthz"), Ok("/healthz".into()));
+        assert_eq!(probe("models"), Err(vec!["bad-probe-path"]));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! first, the strategy orders the rest, and every target may be tried as often as its retry block says.
 
 use crate::attempt::streaming_twin;
+use crate::plan::Strategy;
 use crate::plugin::{Downstream, Target};
 
 /// An order of attempts.
@@ -44,7 +45,7 @@ pub(super) fn choose(
         // Targets of the same rank keep the operator's order.
         order.sort_unstable_by_key(|(position, target)| (rank(target), *position));
     }
-    if config.single {
+    if config.strategy == Strategy::Single {
         order.truncate(1);
     }
     let mut choice = Choice::default();
@@ -80,10 +81,16 @@ mod tests {
             max_attempts,
             streaming_twin: id == "big",
             client_key: false,
+            cluster: String::new(),
+            weight: 1,
+            cost_rank: 0,
+            retryable_status_codes: vec![503],
+            breaker: None,
+            probe: None,
         }
     }
 
-    fn config(single: bool) -> Downstream {
+    fn config(strategy: Strategy) -> Downstream {
         Downstream {
             pack: Pack {
                 name: "t".into(),
@@ -100,7 +107,7 @@ mod tests {
                 target("small", "together", Some("llama-8b"), 1),
                 target("other", "openai", None, 1),
             ],
-            single,
+            strategy,
             attempt_role: true,
             pattern_automaton: None,
         }
@@ -108,7 +115,8 @@ mod tests {
 
     #[track_caller]
     fn check(provider: Option<&str>, model: Option<&str>, stream: bool, expected: &[&str]) {
-        let clusters = choose(&config(false), provider, model, stream).map(|choice| choice.clusters);
+        let clusters =
+            choose(&config(Strategy::Fallback), provider, model, stream).map(|choice| choice.clusters);
         assert_eq!(clusters.unwrap_or_default(), expected);
     }
 
@@ -135,7 +143,8 @@ mod tests {
 
     #[test]
     fn single_tries_only_the_first() {
-        let clusters = |model| choose(&config(true), None, model, false).map(|choice| choice.clusters);
+        let clusters =
+            |model| choose(&config(Strategy::Single), None, model, false).map(|choice| choice.clusters);
         assert_eq!(clusters(None).as_deref(), Ok(&["big".to_owned(), "big".to_owned()][..]));
         assert_eq!(clusters(Some("llama-8b")).as_deref(), Ok(&["small".to_owned()][..]));
     }

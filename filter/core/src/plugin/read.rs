@@ -5,13 +5,14 @@
 //! keeps its default. Invariant: reading what was written gives the same value, which a test checks, and a key that is not
 //! read is an error.
 
-use super::{Attempt, Behaviour, Downstream, PluginConfig, Target};
+use super::{Attempt, Behaviour, Breaker, Downstream, PluginConfig, Probe, Target};
 use crate::config::{
     Action, ApplyTo, AuditLogger, Capture, ChainEntry, ChainOptions, DetectPattern, Encoding,
     InjectionResponse, MarkerFormat, Mode, OnError, Pack, PiiDetector, Policies, PolicyBlocks,
-    PromptInjection, Redaction, Role, SafetyFilter, SafetyMode, Unscannable, When,
+    PromptInjection, Redaction, Role, SafetyFilter, SafetyMode, TargetOut, Unscannable, When,
 };
 use crate::message::json::{Cursor, Kind};
+use crate::plan::Strategy;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -298,12 +299,12 @@ object!(Downstream = Downstream {
         policy: PolicyBlocks::default(),
         gateway: Behaviour::default(),
         targets: Vec::new(),
-        single: false,
+        strategy: Strategy::default(),
         attempt_role: false,
         pattern_automaton: None,
     };
     "pack" pack, "config_sha256" config_sha256, "policies" policies, "policy" policy, "gateway" gateway,
-    "targets" targets, "single" single, "attempt_role" attempt_role, "pattern_automaton" pattern_automaton);
+    "targets" targets, "strategy" strategy, "attempt_role" attempt_role, "pattern_automaton" pattern_automaton);
 object!(Pack = Pack { name: String::new(), version: String::new(), enabled: true, description: String::new() };
     "name" name, "version" version, "enabled" enabled, "description" description);
 object!(Policies = Policies::default(); "chain" chain);
@@ -341,20 +342,41 @@ object!(Target = Target {
         max_attempts: 1,
         streaming_twin: false,
         client_key: false,
+        cluster: String::new(),
+        weight: 0,
+        cost_rank: 0,
+        retryable_status_codes: Vec::new(),
+        breaker: None,
+        probe: None,
     };
     "id" id, "provider" provider, "provider_aliases" provider_aliases, "model" model, "authority" authority,
     "path_prefix" path_prefix, "max_attempts" max_attempts, "streaming_twin" streaming_twin,
-    "client_key" client_key);
+    "client_key" client_key, "cluster" cluster, "weight" weight, "cost_rank" cost_rank,
+    "retryable_status_codes" retryable_status_codes,
+    "breaker" breaker, "probe" probe);
+object!(TargetOut = TargetOut { statuses: Vec::new(), codes: Vec::new() }; "statuses" statuses, "codes" codes);
+object!(Breaker = Breaker { failure_threshold: 1, recovery_ms: 0, half_open_requests: 1, lease_ms: 0 };
+    "failure_threshold" failure_threshold, "recovery_ms" recovery_ms, "half_open_requests" half_open_requests,
+    "lease_ms" lease_ms);
+object!(Probe = Probe { path: String::new(), interval_ms: 0, timeout_ms: 0 };
+    "path" path, "interval_ms" interval_ms, "timeout_ms" timeout_ms);
 object!(Attempt = Attempt {
         target: String::new(),
         model: None,
         authority: String::new(),
         path_prefix: String::new(),
         client_key: false,
+        retryable_status_codes: Vec::new(),
+        max_wait_ms: 0,
+        target_out: TargetOut::initial(),
     };
-    "target" target, "model" model, "authority" authority, "path_prefix" path_prefix, "client_key" client_key);
+    "target" target, "model" model, "authority" authority, "path_prefix" path_prefix, "client_key" client_key,
+    "retryable_status_codes" retryable_status_codes, "max_wait_ms" max_wait_ms, "target_out" target_out);
 
 words!(Action = Action::Block; "block" Action::Block, "redact" Action::Redact, "warn" Action::Warn);
+words!(Strategy = Strategy::default();
+    "single" Strategy::Single, "fallback" Strategy::Fallback, "weighted_round_robin" Strategy::WeightedRoundRobin,
+    "latency" Strategy::Latency, "lowest_cost" Strategy::LowestCost);
 words!(Mode = Mode::Enforce; "enforce" Mode::Enforce, "shadow" Mode::Shadow);
 words!(ApplyTo = ApplyTo::Both; "input" ApplyTo::Input, "output" ApplyTo::Output, "both" ApplyTo::Both);
 words!(SafetyMode = SafetyMode::Standard; "standard" SafetyMode::Standard, "strict" SafetyMode::Strict);
@@ -384,6 +406,17 @@ mod tests {
             max_attempts: 3,
             streaming_twin: true,
             client_key: true,
+            cluster: "kt_one@7".into(),
+            weight: 5,
+            cost_rank: 2,
+            retryable_status_codes: vec![429, 503],
+            breaker: Some(Breaker {
+                failure_threshold: 3,
+                recovery_ms: 2000,
+                half_open_requests: 2,
+                lease_ms: 9,
+            }),
+            probe: Some(Probe { path: "/v1/models".into(), interval_ms: 1000, timeout_ms: 500 }),
         }
     }
 
@@ -458,7 +491,7 @@ mod tests {
                 passthrough_paths: vec!["/v1/files".into()],
             },
             targets: vec![target()],
-            single: true,
+            strategy: Strategy::LowestCost,
             attempt_role: true,
             pattern_automaton: Some("AA==".into()),
         }))
@@ -466,7 +499,16 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_back() {
-        let attempt = PluginConfig::Attempt(Attempt::from(&target()));
+        let attempt = PluginConfig::Attempt(Attempt {
+            target: "one".into(),
+            model: Some("org/model".into()),
+            authority: "api.example".into(),
+            path_prefix: "/v1".into(),
+            client_key: true,
+            retryable_status_codes: vec![429],
+            max_wait_ms: 5000,
+            target_out: TargetOut { statuses: vec![402], codes: vec!["gone".into()] },
+        });
         for config in [full(), attempt] {
             let json = serde_json::to_vec(&config).unwrap();
             assert_eq!(PluginConfig::read(&json), Ok(config.clone()));
