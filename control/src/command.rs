@@ -89,6 +89,13 @@ pub fn read(path: &Path) -> Result<(String, String)> {
     Ok((path.display().to_string(), text))
 }
 
+/// Writes a file through a draft beside it. Envoy notices a rename, and would read half of a file that is written in place.
+fn put(draft: &Path, place: &Path, text: &str) -> Result<()> {
+    std::fs::write(draft, text)
+        .and_then(|()| std::fs::rename(draft, place))
+        .with_context(|| format!("cannot write `{}`", place.display()))
+}
+
 /// Prints findings for a person.
 pub fn complain(findings: &[Finding]) {
     // Nothing is left to do if standard error is gone.

@@ -14,6 +14,8 @@ pub struct Deployment {
     pub ca_file: PathBuf,
     /// Where the access log goes.
     pub access_log: PathBuf,
+    /// Folder for the notes by which Envoy follows key files that change; `None`: it reads them once, at its start.
+    pub key_notes: Option<PathBuf>,
     /// Instead of `gateway.listen`.
     pub listen: Option<SocketAddr>,
 }
@@ -32,6 +34,7 @@ impl Deployment {
             wasm: wasm.into(),
             ca_file: usual_ca_file(),
             access_log: "/dev/stdout".into(),
+            key_notes: None,
             listen: None,
         }
     }

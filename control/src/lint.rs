@@ -60,9 +60,12 @@ pub fn missing_keys(plan: &Plan, here: &dyn Surroundings) -> Vec<Diagnostic> {
     for (i, target) in plan.targets.iter().enumerate() {
         let at = format!("providers.targets[{i}].secret_key_ref");
         match &target.key {
-            KeySource::Env(name) if !here.has_variable(name) => {
+            KeySource::Env(name) | KeySource::Usual(name) if !here.has_variable(name) => {
                 let message = format!("environment variable `{name}` has no value");
-                let help = format!("export {name}=... where Envoy starts; it reads the key then");
+                let mut help = format!("export {name}=... where Envoy starts; it reads the key then");
+                if matches!(target.key, KeySource::Usual(_)) {
+                    help.push_str("; or say `secret_key_ref: {client: true}` if callers bring their own");
+                }
                 missing
                     .push(Diagnostic::warning("missing-key-value", format!("{at}.env"), message).help(help));
             }

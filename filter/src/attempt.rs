@@ -45,6 +45,10 @@ impl HttpContext for AttemptFilter {
         }
         if self.target.client_key {
             host::set_request_header("authorization", host::state(state::CLIENT_KEY).as_deref());
+        } else if self.target.client_key_if_named
+            && let Some(key) = host::state(state::NAMED_KEY)
+        {
+            host::set_request_header("authorization", Some(&key));
         }
         let prepared =
             done == 0 && plan.cluster(0).is_some_and(|first| target_of(first) == self.target.target);

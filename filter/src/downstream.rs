@@ -102,8 +102,16 @@ impl DownstreamFilter {
     }
 
     fn dispatch(&mut self, dispatch: &Dispatch) -> Action {
-        if let (true, Some(key)) = (dispatch.keeps_client_key, self.exchange.client_key()) {
-            host::set_state(state::CLIENT_KEY, key.as_bytes());
+        if let Some(key) = self.exchange.client_key() {
+            if dispatch.keeps_client_key {
+                host::set_state(state::CLIENT_KEY, key.as_bytes());
+            }
+            if dispatch.keeps_named_key {
+                host::set_state(state::NAMED_KEY, key.as_bytes());
+            }
+            if dispatch.drops_client_key {
+                host::set_request_header("authorization", None);
+            }
         }
         for (name, value) in [(":path", &dispatch.path), (":authority", &dispatch.authority)] {
             if value.is_some() {

@@ -18,6 +18,8 @@ pub(crate) mod state {
     pub(crate) const AT: &str = "kt.at";
     /// The caller's own key, for targets that want it.
     pub(crate) const CLIENT_KEY: &str = "kt.client_key";
+    /// The same, if the request names the provider.
+    pub(crate) const NAMED_KEY: &str = "kt.named_key";
     /// The event's line; Envoy's access log prints it.
     pub(crate) const EVENT: &str = "kt.event";
 }

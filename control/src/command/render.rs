@@ -1,12 +1,13 @@
 //! `render`: the configuration of another program, on standard output.
 
-use super::{Loaded, Result, Status, complain, load, missing_keys, note, print};
+use super::{Loaded, Result, Status, complain, load, missing_keys, note, print, put};
 use crate::cli::PolicyFile;
 use crate::deployment::{Deployment, usual_wasm};
 use crate::render::{envoy, plugin};
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use kt_core::plan::socket_address;
+use kt_core::targets::KeySource;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -30,6 +31,10 @@ pub struct Options {
     /// Does not ask that the keys are here, for an Envoy that starts elsewhere
     #[arg(long)]
     keys_later: bool,
+    /// Folder for notes that let Envoy follow key files which are replaced (`secret_key_ref: {file}`); without it a key is read
+    /// once, when Envoy starts. Envoy must find the folder under this path
+    #[arg(long, value_name = "DIR")]
+    key_notes: Option<PathBuf>,
     /// Certificates of the authorities that targets are checked against
     #[arg(long, value_name = "PATH")]
     ca_file: Option<PathBuf>,
@@ -66,6 +71,7 @@ impl Options {
         let mut deployment = Deployment::new(self.wasm.unwrap_or_else(usual_wasm));
         deployment.access_log = self.access_log;
         deployment.listen = self.listen;
+        deployment.key_notes = self.key_notes.map(std::path::absolute).transpose()?;
         if let Some(ca_file) = self.ca_file {
             deployment.ca_file = ca_file;
         }
@@ -74,6 +80,10 @@ impl Options {
                 "warning: there is no filter at `{}` on this machine; name it with --wasm if Envoy finds it elsewhere",
                 deployment.wasm.display()
             ));
+        }
+        if deployment.key_notes.is_none() && plan.targets.iter().any(|t| matches!(t.key, KeySource::File(_)))
+        {
+            note("note: Envoy reads the key files once, at its start; with --key-notes DIR it follows them");
         }
         if !self.keys_later {
             let missing = missing_keys(&source, &plan);
@@ -85,6 +95,9 @@ impl Options {
         }
         let name = source.name.clone();
         let yaml = envoy::to_yaml(&plan, &name, &source.text, &deployment).map_err(|error| anyhow!(error))?;
+        for (place, text) in envoy::key_notes(&plan, &deployment)? {
+            put(&place.with_extension("draft"), &place, &text)?;
+        }
         print(&yaml)?;
         Ok(Status::Fine)
     }

@@ -33,6 +33,8 @@ pub enum Any {
     GenericCredential(GenericCredential),
     #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.upstream_codec.v3.UpstreamCodec")]
     UpstreamCodec {},
+    #[serde(rename = "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate")]
+    PreviousHostsPredicate {},
     #[serde(rename = "type.googleapis.com/envoy.config.route.v3.FilterConfig")]
     FilterConfig(FilterConfig),
     #[serde(rename = "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier")]

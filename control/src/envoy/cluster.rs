@@ -139,6 +139,34 @@ pub enum SanType {
 #[serde(rename_all = "snake_case")]
 pub enum StringMatcher {
     Exact(String),
+    SafeRegex(SafeRegex),
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct SafeRegex {
+    pub regex: String,
+}
+
+/// `HttpProtocolOptions.OutlierDetection`: which answers count against an endpoint.
+#[derive(Debug, Clone, Serialize)]
+pub struct HttpOutlierDetection {
+    pub error_matcher: ErrorMatcher,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct ErrorMatcher {
+    pub http_response_headers_match: HttpHeadersMatch,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct HttpHeadersMatch {
+    pub headers: Vec<HeaderMatcher>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct HeaderMatcher {
+    pub name: String,
+    pub string_match: StringMatcher,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -146,6 +174,8 @@ pub struct HttpProtocolOptions {
     pub common_http_protocol_options: HttpProtocolCommonOptions,
     #[serde(flatten)]
     pub upstream_protocol_options: UpstreamProtocolOptions,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outlier_detection: Option<HttpOutlierDetection>,
     pub http_filters: Vec<Extension>,
 }
 

@@ -108,6 +108,12 @@ pub struct HeaderValueOption {
 }
 
 impl HeaderValueOption {
+    /// Sets the header where there is none yet.
+    pub fn unless_present(key: &str, value: impl Into<String>) -> HeaderValueOption {
+        let header = HeaderValue { key: key.into(), value: value.into() };
+        HeaderValueOption { header, append_action: AppendAction::AddIfAbsent }
+    }
+
     pub fn overwrite(key: &str, value: impl Into<String>) -> HeaderValueOption {
         let header = HeaderValue { key: key.into(), value: value.into() };
         HeaderValueOption { header, append_action: AppendAction::OverwriteIfExistsOrAdd }
@@ -117,6 +123,7 @@ impl HeaderValueOption {
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum AppendAction {
+    AddIfAbsent,
     OverwriteIfExistsOrAdd,
 }
 

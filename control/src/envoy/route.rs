@@ -78,6 +78,10 @@ pub struct RetryPolicy {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retriable_headers: Vec<HeaderMatcher>,
     pub num_retries: usize,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retry_host_predicate: Vec<Extension>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_selection_retry_max_attempts: Option<u32>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub refresh_cluster_on_retry: bool,
     pub per_try_idle_timeout: Seconds,

@@ -13,6 +13,7 @@ fn deployment() -> Deployment {
         wasm: "kt_filter.wasm".into(),
         ca_file: "ca-certificates.crt".into(),
         access_log: "/dev/stdout".into(),
+        key_notes: None,
         listen: None,
     }
 }

@@ -148,6 +148,7 @@ mod tests {
             authority: "host".into(),
             path_prefix: "/openai/v1".into(),
             client_key: false,
+            client_key_if_named: false,
             retryable_status_codes: vec![503],
             max_wait_ms: 5000,
             target_out: crate::config::TargetOut::default(),

@@ -122,6 +122,9 @@ pub struct Target {
     /// The caller's own `authorization` passes through.
     #[serde(default)]
     pub client_key: bool,
+    /// It takes the place of the gateway's key where the request names the provider.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub client_key_if_named: bool,
     /// Name of its cluster, for calls of the filter's own.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cluster: String,
@@ -175,7 +178,10 @@ pub struct Probe {
 impl Target {
     /// Whether `name` is this target's id or its provider's, in any known spelling.
     pub fn is_named(&self, name: &str) -> bool {
-        self.id == name || self.provider == name || self.provider_aliases.iter().any(|alias| alias == name)
+        let provider = |known: &str| known.eq_ignore_ascii_case(name);
+        self.id == name
+            || provider(&self.provider)
+            || self.provider_aliases.iter().any(|alias| provider(alias))
     }
 }
 
@@ -195,6 +201,9 @@ pub struct Attempt {
     /// The caller's own `authorization` passes through.
     #[serde(default)]
     pub client_key: bool,
+    /// It takes the place of the gateway's key where the request names the provider.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub client_key_if_named: bool,
     /// Statuses after which another attempt follows.
     #[serde(default)]
     pub retryable_status_codes: Vec<u16>,

@@ -66,6 +66,9 @@ const MAX_SECONDS: u64 = 86_400;
 pub enum KeySource {
     /// An environment variable of Envoy's process.
     Env(String),
+    /// The provider's usual variable, because the file says nothing. A caller who names the provider brings a key of their
+    /// own, which then takes its place.
+    Usual(String),
     /// A file that holds the key and nothing else.
     File(String),
     /// The caller's own key passes through.
@@ -148,6 +151,7 @@ impl Target {
             max_attempts: self.retry.max_attempts,
             streaming_twin: self.has_streaming_twin(),
             client_key: self.key == KeySource::Client,
+            client_key_if_named: matches!(self.key, KeySource::Usual(_)),
             cluster: String::new(),
             weight: 0,
             cost_rank: 0,
@@ -165,6 +169,7 @@ impl Target {
             authority: self.endpoint.authority(),
             path_prefix: self.endpoint.path_prefix.clone(),
             client_key: self.key == KeySource::Client,
+            client_key_if_named: matches!(self.key, KeySource::Usual(_)),
             retryable_status_codes: self.retry.retryable_status_codes.clone(),
             max_wait_ms: whole_ms(Duration::from_millis(self.retry.backoff.max_ms)),
             target_out: self.retry.target_out.clone(),
@@ -360,7 +365,7 @@ fn key(
 ) -> KeySource {
     let Some(reference) = &target.secret_key_ref else {
         return match provider.and_then(known) {
-            Some(known) => KeySource::Env(known.key_variable.to_owned()),
+            Some(known) => KeySource::Usual(known.key_variable.to_owned()),
             None => KeySource::None,
         };
     };
@@ -581,7 +586,7 @@ mod tests {
     #[test]
     fn a_provider_has_its_usual_key_and_an_unknown_host_none() {
         let key = |target| resolved(target).unwrap().key;
-        assert_eq!(key(json!({"id": "a", "provider": "groq"})), KeySource::Env("GROQ_API_KEY".into()));
+        assert_eq!(key(json!({"id": "a", "provider": "groq"})), KeySource::Usual("GROQ_API_KEY".into()));
         let own = json!({"id": "a", "provider": "openai-compatible", "base_url": "http://127.0.0.1:8000"});
         assert_eq!(key(own), KeySource::None);
     }

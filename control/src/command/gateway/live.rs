@@ -5,7 +5,7 @@
 //! the requests under them had their time.
 
 use super::process::Envoy;
-use crate::command::{Loaded, Result};
+use crate::command::{Loaded, Result, put};
 use crate::deployment::Deployment;
 use crate::render::envoy::{self, Files, Generation};
 use anyhow::{Context, anyhow, bail};
@@ -150,12 +150,8 @@ impl Live {
         files.secrets.iter().try_for_each(|(place, text)| self.put(place, text))
     }
 
-    /// Envoy notices a rename and would read half of a file that is written in place.
     fn put(&self, place: &Path, text: &str) -> Result<()> {
-        let draft = self.run.path().join("draft.yaml");
-        std::fs::write(&draft, text)
-            .and_then(|()| std::fs::rename(&draft, place))
-            .with_context(|| format!("cannot write `{}`", place.display()))
+        put(&self.run.path().join("draft.yaml"), place, text)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: all attempts of a request share one set of headers, so every chain here sets or removes `authorization`
 //! before the request leaves. The key of one target once reached another that way.
 
+use super::files::config_source;
 use super::{Error, Rendering};
 use crate::envoy::*;
 use crate::render::plugin;
@@ -47,8 +48,11 @@ impl Rendering<'_> {
             .collect()
     }
 
-    /// The files that hold keys. Envoy reads them, once; their contents are never rendered.
+    /// The files that hold keys, where Envoy reads them once. Their contents are never rendered.
     pub(super) fn static_secrets(&self) -> Vec<Secret> {
+        if self.notes_folder().is_some() {
+            return Vec::new();
+        }
         self.plan.targets.iter().filter_map(|target| self.secret(target)).map(|(_, secret)| secret).collect()
     }
 
@@ -62,7 +66,7 @@ impl Rendering<'_> {
             _ => PathBuf::from(file),
         };
         let folder = file.parent().unwrap_or(Path::new("/")).display().to_string();
-        let watched_directory = self.generation.map(|_| WatchedDirectory { path: folder });
+        let watched_directory = self.notes_folder().map(|_| WatchedDirectory { path: folder });
         let secret = SecretSource { filename: file.display().to_string(), watched_directory };
         Some((name.clone(), Secret { name, generic_secret: GenericSecret { secret } }))
     }
@@ -71,6 +75,7 @@ impl Rendering<'_> {
         let endpoint = &target.endpoint;
         let is_address = endpoint.ip().is_some();
         let stat_name = stat_name(target);
+        let endpoint_breaker = endpoint_breaker(target);
         let protocol = Any::HttpProtocolOptions(HttpProtocolOptions {
             common_http_protocol_options: HttpProtocolCommonOptions {
                 // The wall clock of one attempt; ending it counts as a reset, so the next target is tried.
@@ -78,6 +83,7 @@ impl Rendering<'_> {
                 ..HttpProtocolCommonOptions::default()
             },
             upstream_protocol_options: upstream_protocol(endpoint.tls),
+            outlier_detection: endpoint_breaker.and_then(|_| error_matcher(&target.retry)),
             http_filters: self.attempt_filters(target)?,
         });
         let lb_endpoint = LbEndpoint {
@@ -106,8 +112,8 @@ impl Rendering<'_> {
                     max_retries: UNBOUNDED,
                 }],
             },
-            outlier_detection: target.circuit_breaker.as_ref().map(outlier_detection),
-            common_lb_config: target.circuit_breaker.as_ref().map(|_| CommonLbConfig {
+            outlier_detection: endpoint_breaker.map(outlier_detection),
+            common_lb_config: endpoint_breaker.map(|_| CommonLbConfig {
                 // Zero would answer 503 for a target whose only endpoint is ejected, instead of going on to the next target.
                 healthy_panic_threshold: Percent { value: 1 },
                 // By default a second ejected endpoint is still used for up to a second.
@@ -158,6 +164,12 @@ impl Rendering<'_> {
                 let set = Mutation::Append(HeaderValueOption::overwrite("authorization", value));
                 filters.push(header_mutation(set));
             }
+            // The filter lets the caller's own key through where the request names the provider, and only there.
+            KeySource::Usual(name) => {
+                let value = format!("Bearer %ENVIRONMENT({name})%");
+                let set = Mutation::Append(HeaderValueOption::unless_present("authorization", value));
+                filters.push(header_mutation(set));
+            }
             KeySource::File(_) => filters.push(self.injected_credential(target)),
             // With several targets the filter restores the caller's key; with one it was never taken away.
             KeySource::Client => {}
@@ -170,7 +182,7 @@ impl Rendering<'_> {
 
     fn injected_credential(&self, target: &Target) -> Extension {
         let name = secret_name(target);
-        let sds_config = self.generation.map(|generation| generation.secret_config(&name));
+        let sds_config = self.note(&name).map(|note| config_source(&note));
         let credential = Any::GenericCredential(GenericCredential {
             credential: SdsSecretConfig { name, sds_config },
             header: "authorization".into(),
@@ -210,6 +222,24 @@ fn upstream_protocol(tls: bool) -> UpstreamProtocolOptions {
             http_protocol_options: Http1ProtocolOptions { allow_chunked_length: false },
         })
     }
+}
+
+/// The breaker of a target that may have several addresses. A single address is the target itself, and ejecting that would only
+/// put its cluster into panic.
+pub(super) fn endpoint_breaker(target: &Target) -> Option<&config::CircuitBreaker> {
+    target.circuit_breaker.as_ref().filter(|_| target.endpoint.ip().is_none())
+}
+
+/// Counts the statuses that lead to another attempt against an endpoint, 429 included, and no others.
+fn error_matcher(retry: &config::Retry) -> Option<HttpOutlierDetection> {
+    let statuses: Vec<String> = retry.retryable_status_codes.iter().map(u16::to_string).collect();
+    let string_match = StringMatcher::SafeRegex(SafeRegex { regex: statuses.join("|") });
+    let status = HeaderMatcher { name: ":status".into(), string_match };
+    (!statuses.is_empty()).then(|| HttpOutlierDetection {
+        error_matcher: ErrorMatcher {
+            http_response_headers_match: HttpHeadersMatch { headers: vec![status] },
+        },
+    })
 }
 
 /// Ejects single endpoints of a target. The breaker of the target as a whole is the filter's.

@@ -41,24 +41,45 @@ impl Generation<'_> {
     pub fn clusters(&self) -> PathBuf {
         self.folder.join("clusters.yaml")
     }
+}
 
-    fn secret(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}@{}.yaml", self.number))
+/// A file that Envoy reads again when something is renamed into its folder.
+pub(super) fn config_source(file: &Path) -> ConfigSource {
+    let folder = file.parent().unwrap_or(Path::new("/")).display().to_string();
+    ConfigSource {
+        resource_api_version: ApiVersion::V3,
+        path_config_source: PathConfigSource {
+            path: file.display().to_string(),
+            watched_directory: WatchedDirectory { path: folder },
+        },
     }
+}
 
-    /// Where Envoy finds the note on a key.
-    pub(super) fn secret_config(&self, name: &str) -> ConfigSource {
-        self.config_source(&self.secret(name))
-    }
-
-    fn config_source(&self, file: &Path) -> ConfigSource {
-        ConfigSource {
-            resource_api_version: ApiVersion::V3,
-            path_config_source: PathConfigSource {
-                path: file.display().to_string(),
-                watched_directory: WatchedDirectory { path: self.folder.display().to_string() },
-            },
+impl Rendering<'_> {
+    /// Where Envoy looks for notes on key files; `None`: it reads the keys once, at its start.
+    pub(super) fn notes_folder(&self) -> Option<&Path> {
+        match self.generation {
+            Some(generation) => Some(generation.folder),
+            None => self.deployment.key_notes.as_deref(),
         }
+    }
+
+    /// Place of the note on a key.
+    pub(super) fn note(&self, name: &str) -> Option<PathBuf> {
+        let generation = self.generation.map(|generation| format!("@{}", generation.number));
+        Some(self.notes_folder()?.join(format!("{name}{}.yaml", generation.unwrap_or_default())))
+    }
+
+    /// Places and contents of the notes on where keys are.
+    pub(super) fn notes(&self) -> Result<Vec<(PathBuf, String)>, Error> {
+        let number = self.generation.map_or(0, |generation| generation.number);
+        let mut notes = Vec::new();
+        for (name, secret) in self.plan.targets.iter().filter_map(|target| self.secret(target)) {
+            if let Some(place) = self.note(&name) {
+                notes.push((place, response(number, vec![Any::Secret(secret)])?));
+            }
+        }
+        Ok(notes)
     }
 }
 
@@ -73,19 +94,14 @@ impl Files {
         let rendering = Rendering { plan, source, deployment, generation: Some(generation) };
         let mut bootstrap = rendering.process();
         bootstrap.dynamic_resources = Some(DynamicResources {
-            lds_config: generation.config_source(&generation.listeners()),
-            cds_config: generation.config_source(&generation.clusters()),
+            lds_config: config_source(&generation.listeners()),
+            cds_config: config_source(&generation.clusters()),
         });
         let listener = Any::Listener(Box::new(rendering.listener()?));
-        let mut secrets = Vec::new();
-        for (name, secret) in plan.targets.iter().filter_map(|target| rendering.secret(target)) {
-            let text = response(generation.number, vec![Any::Secret(secret)])?;
-            secrets.push((generation.secret(&name), text));
-        }
         Ok(Files {
             bootstrap: print(&bootstrap)?,
             listeners: response(generation.number, vec![listener])?,
-            secrets,
+            secrets: rendering.notes()?,
             clusters: rendering.all_clusters()?,
             number: generation.number,
         })

@@ -92,6 +92,10 @@ pub struct Dispatch {
     pub chooses_cluster: bool,
     /// The caller's own key must reach one of the targets.
     pub keeps_client_key: bool,
+    /// The same for targets that take it because the request names their provider.
+    pub keeps_named_key: bool,
+    /// The caller's own key must not reach the only target.
+    pub drops_client_key: bool,
 }
 
 impl Exchange {
@@ -245,10 +249,24 @@ impl Exchange {
             self.record.only_target = first.map(|target| target.id.clone());
         }
         let keeps_client_key = config.attempt_role && config.targets.iter().any(|target| target.client_key);
+        // A key the caller brings for the provider it names is better than none that the file speaks of.
+        let by_name = config.targets.iter().any(|target| target.client_key_if_named);
+        let named = self.head.header("x-provider").is_some();
+        let keeps_named_key = config.attempt_role && by_name && named;
+        let drops_client_key = !config.attempt_role && by_name && !named;
         let chooses_cluster =
             config.attempt_role || config.targets.iter().any(|target| target.streaming_twin);
         let plan = AttemptPlan { clusters: choice.clusters, path: client_path, model };
-        Dispatch { body, plan, path, authority, chooses_cluster, keeps_client_key }
+        Dispatch {
+            body,
+            plan,
+            path,
+            authority,
+            chooses_cluster,
+            keeps_client_key,
+            keeps_named_key,
+            drops_client_key,
+        }
     }
 }
 

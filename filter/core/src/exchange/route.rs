@@ -81,6 +81,7 @@ mod tests {
             max_attempts,
             streaming_twin: id == "big",
             client_key: false,
+            client_key_if_named: false,
             cluster: String::new(),
             weight: 1,
             cost_rank: 0,

@@ -342,6 +342,7 @@ object!(Target = Target {
         max_attempts: 1,
         streaming_twin: false,
         client_key: false,
+        client_key_if_named: false,
         cluster: String::new(),
         weight: 0,
         cost_rank: 0,
@@ -351,7 +352,7 @@ object!(Target = Target {
     };
     "id" id, "provider" provider, "provider_aliases" provider_aliases, "model" model, "authority" authority,
     "path_prefix" path_prefix, "max_attempts" max_attempts, "streaming_twin" streaming_twin,
-    "client_key" client_key, "cluster" cluster, "weight" weight, "cost_rank" cost_rank,
+    "client_key" client_key, "client_key_if_named" client_key_if_named, "cluster" cluster, "weight" weight, "cost_rank" cost_rank,
     "retryable_status_codes" retryable_status_codes,
     "breaker" breaker, "probe" probe);
 object!(TargetOut = TargetOut { statuses: Vec::new(), codes: Vec::new() }; "statuses" statuses, "codes" codes);
@@ -366,11 +367,12 @@ object!(Attempt = Attempt {
         authority: String::new(),
         path_prefix: String::new(),
         client_key: false,
+        client_key_if_named: false,
         retryable_status_codes: Vec::new(),
         max_wait_ms: 0,
         target_out: TargetOut::initial(),
     };
-    "target" target, "model" model, "authority" authority, "path_prefix" path_prefix, "client_key" client_key,
+    "target" target, "model" model, "authority" authority, "path_prefix" path_prefix, "client_key" client_key, "client_key_if_named" client_key_if_named,
     "retryable_status_codes" retryable_status_codes, "max_wait_ms" max_wait_ms, "target_out" target_out);
 
 words!(Action = Action::Block; "block" Action::Block, "redact" Action::Redact, "warn" Action::Warn);
@@ -406,6 +408,7 @@ mod tests {
             max_attempts: 3,
             streaming_twin: true,
             client_key: true,
+            client_key_if_named: true,
             cluster: "kt_one@7".into(),
             weight: 5,
             cost_rank: 2,
@@ -505,6 +508,7 @@ mod tests {
             authority: "api.example".into(),
             path_prefix: "/v1".into(),
             client_key: true,
+            client_key_if_named: true,
             retryable_status_codes: vec![429],
             max_wait_ms: 5000,
             target_out: TargetOut { statuses: vec![402], codes: vec!["gone".into()] },
