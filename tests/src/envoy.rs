@@ -39,12 +39,23 @@ pub struct Setup {
     environment: Vec<(String, String)>,
     wasm: Option<PathBuf>,
     workers: u32,
+    log_level: &'static str,
+    ca_file: Option<PathBuf>,
+    follows_keys: bool,
 }
 
 impl Setup {
     /// A gateway for this `policy-config.yaml`.
     pub fn new(policy_config: impl Into<String>) -> Setup {
-        Setup { policy_config: policy_config.into(), environment: Vec::new(), wasm: None, workers: 1 }
+        Setup {
+            policy_config: policy_config.into(),
+            environment: Vec::new(),
+            wasm: None,
+            workers: 1,
+            log_level: "warning",
+            ca_file: None,
+            follows_keys: false,
+        }
     }
 
     /// Sets a variable of Envoy's environment, where keys come from.
@@ -65,6 +76,24 @@ impl Setup {
         self
     }
 
+    /// Has Envoy log this much.
+    pub fn log_level(mut self, level: &'static str) -> Setup {
+        self.log_level = level;
+        self
+    }
+
+    /// Checks targets against these authorities.
+    pub fn ca_file(mut self, path: PathBuf) -> Setup {
+        self.ca_file = Some(path);
+        self
+    }
+
+    /// Has Envoy follow key files that are replaced.
+    pub fn follows_keys(mut self) -> Setup {
+        self.follows_keys = true;
+        self
+    }
+
     /// Renders and starts.
     #[track_caller]
     pub fn start(self) -> Gateway {
@@ -76,6 +105,14 @@ impl Setup {
         let mut render = Command::new(found(repository::kt_control()));
         render.arg("render").arg(&config).arg("--wasm").arg(wasm);
         render.args(["--listen", &listener.to_string()]).arg("--access-log").arg(folder.join("access.log"));
+        if let Some(ca_file) = &self.ca_file {
+            render.arg("--ca-file").arg(ca_file);
+        }
+        if self.follows_keys {
+            let notes = folder.join("key-notes");
+            found(fs::create_dir(&notes));
+            render.arg("--key-notes").arg(notes);
+        }
         render.envs(self.environment.iter().map(|(name, value)| (name, value)));
         let rendered = found(render.output());
         let said = String::from_utf8_lossy(&rendered.stderr);
@@ -101,7 +138,7 @@ impl Setup {
             "admin: {address: {socket_address: {address: 127.0.0.1, port_value: 0}}}",
         ]);
         command.arg("--admin-address-path").arg(folder.join("admin"));
-        command.args(["--use-dynamic-base-id", "--disable-hot-restart", "--log-level", "warning"]);
+        command.args(["--use-dynamic-base-id", "--disable-hot-restart", "--log-level", self.log_level]);
         // By default a line of the access log may take ten seconds.
         command.args(["--file-flush-interval-msec", "10"]);
         command.args(["--concurrency", &self.workers.to_string()]);
@@ -182,6 +219,16 @@ impl Gateway {
     pub fn output(&self) -> String {
         let texts = ["access.log", "envoy.log", "stdout.log", "stderr.log"];
         texts.map(|name| fs::read_to_string(self.folder.join(name)).unwrap_or_default()).join("\n")
+    }
+
+    /// The folder in which this gateway keeps what it writes.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The process of Envoy.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Whether Envoy still runs and serves.

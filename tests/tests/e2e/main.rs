@@ -13,6 +13,7 @@ mod corpus;
 mod failure;
 mod fallback;
 mod http2;
+mod keys;
 mod quick_start;
 mod sdk;
 mod streaming;
