@@ -11,6 +11,7 @@
 )]
 
 use kt_core::config::{PromptInjection, SafetyFilter};
+use kt_core::policy::model::Scorer;
 use kt_core::policy::prompt_injection::{Injection, lexicon};
 use kt_core::policy::safety::Safety;
 use kt_core::scan::words::Words;
@@ -35,16 +36,19 @@ fn main() {
     }
     let once = std::env::var_os("ONCE").is_some();
     let mut words = Words::new();
+    let mut scorer = Scorer::default();
     let mut matches = Vec::new();
     for (name, text) in texts {
         let mut best = Duration::MAX;
         for _ in 0..if once { 1 } else { 200 } {
             let start = Instant::now();
             for _ in 0..10 {
-                words.scan(&both, std::hint::black_box(&text), 0);
-                std::hint::black_box(injection.inspect(&words, &text));
+                scorer.reset();
+                words.scan_into(&both, std::hint::black_box(&text), 0, &mut scorer);
+                std::hint::black_box(injection.inspect(&words, &scorer, &text, false));
                 matches.clear();
                 safety.inspect(&words, &text, 0, &mut matches);
+                std::hint::black_box(safety.weigh(&both, &mut words, &scorer, &text));
             }
             best = best.min(start.elapsed() / 10);
         }

@@ -13,6 +13,7 @@ use crate::config::{Action, ApplyTo, Mode, Policies, PolicyBlocks, Role, When};
 use crate::diagnostic::Diagnostic;
 use crate::scan::Match;
 use crate::scan::words::{Lexicon, Words};
+use model::Scorer;
 use pii::Pii;
 use prompt_injection::Injection;
 use safety::Safety;
@@ -183,6 +184,7 @@ pub trait Facts {
 #[derive(Default)]
 pub struct Scratch {
     words: Words,
+    scorer: Scorer,
     matches: Vec<Match>,
 }
 
@@ -312,20 +314,30 @@ impl Chain {
                 continue;
             }
             if link.policy.reads_words() && !words_are_read {
-                let lexicon = match direction {
-                    Direction::Request => &self.request_lexicon,
-                    Direction::Response => &self.answer_lexicon,
-                };
-                scratch.words.scan(lexicon, text, from);
+                match direction {
+                    Direction::Request => {
+                        scratch.scorer.reset();
+                        scratch.words.scan_into(&self.request_lexicon, text, from, &mut scratch.scorer);
+                    }
+                    // A stream must come to the same verdict as the whole answer, and no sum over a text can.
+                    Direction::Response => scratch.words.scan(&self.answer_lexicon, text, from),
+                }
                 words_are_read = true;
             }
             scratch.matches.clear();
             match &link.policy {
                 Policy::Injection(injection) => {
-                    scratch.matches.extend(injection.inspect(&scratch.words, text))
+                    let data = role == Role::Tool;
+                    scratch.matches.extend(injection.inspect(&scratch.words, &scratch.scorer, text, data));
                 }
                 Policy::Pii(pii) => pii.inspect(text, from, &mut scratch.matches),
-                Policy::Safety(safety) => safety.inspect(&scratch.words, text, from, &mut scratch.matches),
+                Policy::Safety(safety) => {
+                    safety.inspect(&scratch.words, text, from, &mut scratch.matches);
+                    if direction == Direction::Request && scratch.matches.is_empty() {
+                        let Scratch { words, scorer, matches } = &mut *scratch;
+                        matches.extend(safety.weigh(&self.request_lexicon, words, scorer, text));
+                    }
+                }
                 Policy::Audit => {}
             }
             findings.extend(scratch.matches.drain(..).map(|found| Finding {
@@ -368,12 +380,16 @@ impl Chain {
 
     /// Scores of the two scored policies over one text, for evaluation: prompt injection, then safety.
     pub fn scores(&self, text: &str, scratch: &mut Scratch) -> (Option<f32>, Option<f32>) {
-        scratch.words.scan(&self.request_lexicon, text, 0);
+        scratch.scorer.reset();
+        scratch.words.scan_into(&self.request_lexicon, text, 0, &mut scratch.scorer);
+        let (words, scorer) = (&scratch.words, &scratch.scorer);
         let (mut injection_score, mut safety_score) = (None, None);
         for link in &self.links {
             match &link.policy {
-                Policy::Injection(injection) => injection_score = Some(injection.score(&scratch.words, text)),
-                Policy::Safety(safety) => safety_score = Some(safety.score(&scratch.words, text)),
+                Policy::Injection(injection) => {
+                    injection_score = Some(injection.score(words, scorer, text, false))
+                }
+                Policy::Safety(safety) => safety_score = Some(safety.score(words, scorer, text)),
                 Policy::Pii(_) | Policy::Audit => {}
             }
         }

@@ -1,6 +1,7 @@
 //! What a hostile text costs the word pass, against an ordinary one of the same length.
 
 use kt_core::config::{PromptInjection, SafetyFilter};
+use kt_core::policy::model::Scorer;
 use kt_core::policy::prompt_injection::{Injection, lexicon};
 use kt_core::policy::safety::Safety;
 use kt_core::scan::words::Words;
@@ -19,15 +20,18 @@ fn no_text_costs_more_than_twenty_times_an_ordinary_one() {
     let safety = Safety::compile(&SafetyFilter::default()).unwrap();
     let both = lexicon(Some(&injection), Some(&safety));
     let mut words = Words::new();
+    let mut scorer = Scorer::default();
     let mut matches = Vec::new();
     let mut cost = |piece: &str| {
         let text = piece.repeat(BYTES / piece.len() + 1);
         let mut read = || {
             let start = Instant::now();
-            words.scan(&both, &text, 0);
-            injection.inspect(&words, &text);
+            scorer.reset();
+            words.scan_into(&both, &text, 0, &mut scorer);
+            injection.inspect(&words, &scorer, &text, false);
             matches.clear();
             safety.inspect(&words, &text, 0, &mut matches);
+            safety.weigh(&both, &mut words, &scorer, &text);
             let open = safety.open_from(&words, &text, 0);
             assert!(open <= text.len());
             start.elapsed()

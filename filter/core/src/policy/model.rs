@@ -143,8 +143,10 @@ struct Best {
 pub struct Outcome {
     /// The sums.
     pub sums: Sums,
-    /// Where the best window stands; none in what was decoded.
-    pub place: Option<Range<usize>>,
+    /// Where the best window stands, or the passage that was decoded.
+    pub place: Range<usize>,
+    /// It was decoded.
+    pub decoded: bool,
 }
 
 /// Sums up the readings of one text; a buffer to be used again.
@@ -154,7 +156,7 @@ pub struct Scorer {
     /// A bit for each feature of this reading.
     seen: Box<[u64; BUCKETS / 64]>,
     pairing: Pairing,
-    decoded: bool,
+    passage: Option<Range<usize>>,
     whole: Segment,
     window: [Segment; WINDOW_SEGMENTS],
     best: [Best; MODELS],
@@ -168,7 +170,7 @@ impl Default for Scorer {
             coefficients: [Coefficients::of(INJECTION), Coefficients::of(SAFETY)],
             seen: Box::new([0; BUCKETS / 64]),
             pairing: Pairing::default(),
-            decoded: false,
+            passage: None,
             whole: Segment::default(),
             window: Default::default(),
             best: Default::default(),
@@ -221,8 +223,8 @@ impl Scorer {
         let sum = self.whole.sums.get(model).copied().unwrap_or(0);
         let document = coefficients.unit * sum as f32 / (self.whole.features as f32).sqrt();
         let window = coefficients.unit * best.value;
-        let place = (!self.decoded).then_some(best.start as usize..best.end as usize);
-        Some(Outcome { sums: Sums { document, window }, place })
+        let place = self.passage.clone().unwrap_or(best.start as usize..best.end as usize);
+        Some(Outcome { sums: Sums { document, window }, place, decoded: self.passage.is_some() })
     }
 
     /// Ends a segment: the window that ends with it may be the best.
@@ -255,7 +257,7 @@ impl Scorer {
 }
 
 impl Sink for Scorer {
-    fn begin(&mut self, decoded: bool) {
+    fn begin(&mut self, passage: Option<Range<usize>>) {
         for model in 0..MODELS {
             let outcome = self.outcome(model);
             if self.whole.features > 0
@@ -265,7 +267,7 @@ impl Sink for Scorer {
             }
         }
         self.clear();
-        self.decoded = decoded;
+        self.passage = passage;
     }
 
     fn take(&mut self, text: &[u8], tokens: &[Token]) {
@@ -297,7 +299,7 @@ impl Sink for Scorer {
     }
 }
 
-/// The category that the features of a reading speak for most, among the `wanted`.
+/// The category that the features of a text speak for most.
 #[derive(Debug, Clone, Default)]
 pub struct Heads {
     sums: [i32; CATEGORIES],
@@ -307,18 +309,16 @@ pub struct Heads {
 
 impl Heads {
     /// The number of the category.
-    pub fn best(&self, wanted: impl Fn(usize) -> bool) -> Option<usize> {
+    pub fn best(&self) -> usize {
         let unit = float(72) / (self.features.max(1) as f32).sqrt();
-        let value = |category: usize, sum: &i32| *sum as f32 * unit + float(76 + 4 * category);
-        let sums = self.sums.iter().enumerate().filter(|(category, _)| wanted(*category));
-        sums.map(|(category, sum)| (category, value(category, sum)))
-            .max_by(|a, b| a.1.total_cmp(&b.1))
-            .map(|found| found.0)
+        let value = |(category, sum): (usize, &i32)| *sum as f32 * unit + float(76 + 4 * category);
+        let values = self.sums.iter().enumerate().map(|head| (head.0, value(head)));
+        values.max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |best| best.0)
     }
 }
 
 impl Sink for Heads {
-    fn begin(&mut self, _: bool) {
+    fn begin(&mut self, _: Option<Range<usize>>) {
         self.pairing = Pairing::default();
     }
 

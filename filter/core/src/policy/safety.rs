@@ -11,12 +11,12 @@ mod rules;
 
 use crate::config::{Action, ApplyTo, SafetyFilter, SafetyMode};
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::policy::model::Signs;
+use crate::policy::model::{Coefficients, Heads, SAFETY, Scorer, Signs};
 use crate::policy::prompt_injection::{phrase_words, phrases};
 use crate::scan::Match;
 use crate::scan::normalize::Folding;
 use crate::scan::words::rules::{Ends, Openings, PHRASE_HEAD, Phrases, Rules, Walk, contains};
-use crate::scan::words::{Hit, Side, Words};
+use crate::scan::words::{Hit, Lexicon, Side, Words};
 use std::ops::RangeInclusive;
 
 /// Kind of a phrase of the operator.
@@ -31,6 +31,9 @@ pub struct Safety {
     rules: Rules,
     custom: Vec<String>,
     phrases: Phrases,
+    coefficients: Coefficients,
+    /// The categories that count.
+    categories: Vec<&'static str>,
 }
 
 /// What is known about a word as the first of a match.
@@ -84,6 +87,8 @@ impl Safety {
             ),
             custom: config.block_if.clone(),
             phrases,
+            coefficients: Coefficients::of(SAFETY),
+            categories: rules::CATEGORIES.iter().copied().filter(|kind| wanted(kind)).collect(),
         })
     }
 
@@ -125,11 +130,31 @@ impl Safety {
 
     /// What the rules make of the text.
     pub fn signs(&self, words: &Words, text: &str) -> Signs {
-        Signs { rules: self.score(words, text), ..Signs::default() }
+        Signs { rules: self.evidence(words, text), ..Signs::default() }
     }
 
-    /// How sure it is that the text is unsafe, from 0 to 1. Weaker signs count, whatever the mode.
-    pub fn score(&self, words: &Words, text: &str) -> f32 {
+    /// How sure it is that the text is unsafe, from 0 to 1. `scorer` read the same text.
+    pub fn score(&self, words: &Words, scorer: &Scorer, text: &str) -> f32 {
+        self.coefficients.score(scorer.outcome(SAFETY).sums, self.signs(words, text))
+    }
+
+    /// An unsafe text that no rule explains, by what its words add up to. It is no part of [`Safety::inspect`]: only who has
+    /// the whole text may ask.
+    pub fn weigh(&self, lexicon: &Lexicon, words: &mut Words, scorer: &Scorer, text: &str) -> Option<Match> {
+        let score = self.score(words, scorer, text);
+        if score < self.threshold {
+            return None;
+        }
+        let mut heads = Heads::default();
+        words.count(lexicon, text, &mut heads);
+        let kind = *rules::CATEGORIES.get(heads.best())?;
+        let place = scorer.outcome(SAFETY).place;
+        let wanted = self.categories.contains(&kind);
+        wanted.then(|| Match { kind: kind.into(), start: place.start, end: place.end, score })
+    }
+
+    /// How sure the rules are that the text is unsafe, from 0 to 1. Weaker signs count, whatever the mode.
+    fn evidence(&self, words: &Words, text: &str) -> f32 {
         let hits = words.hits();
         let ends = Ends { ordinal: u32::MAX, sentence: u32::MAX, offset: usize::MAX };
         let mut best: f32 = 0.0;
@@ -244,7 +269,6 @@ fn turned_round(hits: &[Hit], text: &str, words: RangeInclusive<usize>, ends: En
 mod tests {
     use super::*;
     use crate::policy::prompt_injection::lexicon;
-    use crate::scan::words::Lexicon;
     use crate::scan::words::rules::MAX_HELD_BYTES;
     use proptest::prelude::*;
     use std::sync::LazyLock;

@@ -112,12 +112,18 @@ impl Words {
         self.hidden.clear();
         let from = floor_boundary(text, from.min(text.len()));
         let context = floor_boundary(text, from.saturating_sub(CONTEXT_BYTES));
-        sink.begin(false);
+        sink.begin(None);
         self.survey.run(lexicon, context, &mut Tokens::new(text, &mut self.batch, sink));
         self.read(lexicon, text, context, from);
         if lexicon.folding().passages {
             self.decode(lexicon, text, sink);
         }
+    }
+
+    /// Gives `sink` the tokens of a text as it stands, and finds nothing.
+    pub fn count(&mut self, lexicon: &Lexicon, text: &str, sink: &mut dyn Sink) {
+        sink.begin(None);
+        self.view.run(lexicon, 0, &mut Tokens::new(text, &mut self.batch, sink));
     }
 
     /// The known words near those that could begin something, in order; those before the `from` of the scan are context.
@@ -187,7 +193,7 @@ impl Words {
             let gap = self.hidden.last().map_or(0, |hit| hit.ordinal + APART);
             let sentence = self.hidden.last().map_or(0, |hit| hit.sentence + 2);
             hits.clear();
-            sink.begin(true);
+            sink.begin(Some(view.place()));
             let mut tokens = Tokens::new(&view.text, &mut self.batch, sink);
             if view.unbroken {
                 segments(lexicon, &view.text, &mut hits);

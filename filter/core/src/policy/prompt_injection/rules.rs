@@ -1,7 +1,7 @@
 //! What an attack looks like: classes of words in order, and how sure each sight makes.
 //!
-//! Weights add up like independent doubts: two of 0.5 make 0.75. A weight of [`ATTACK`] or more says that nobody writes
-//! this to an assistant by accident.
+//! Weights add up like independent doubts: two of 0.5 make 0.75. A weight of 0.7 or more says that nobody writes this to
+//! an assistant by accident.
 
 use super::classes::*;
 use crate::scan::words::rules::Rule;
@@ -13,6 +13,7 @@ pub(super) const DELIMITER_ESCAPE: &str = "delimiter_escape";
 pub(super) const FAKE_BOUNDARY: &str = "fake_boundary";
 pub(super) const ENCODED_PAYLOAD: &str = "encoded_payload";
 pub(super) const DATA_BORNE_INSTRUCTION: &str = "data_borne_instruction";
+pub(super) const LEARNED_SCORE: &str = "learned_score";
 pub(super) const CUSTOM_PATTERN: &str = "custom_pattern";
 
 /// Classes of words that stand in every other sentence: read only near others.
@@ -44,8 +45,8 @@ const fn rule(kind: &'static str, weight: f32, steps: &'static [(u64, u32)]) -> 
     Rule { kind, weight, steps, unless: 0, unless_inside: MINE }
 }
 
-/// The sum of evidence that makes an attack; the score of 0.8 that operators know is put here.
-pub(super) const ATTACK: f32 = 0.7;
+/// The sum of evidence from which a rule explains a finding; below it the model's sum does.
+pub(super) const NAMED: f32 = 0.3;
 
 /// All of them.
 pub(super) const RULES: &[Rule] = &[

@@ -4,6 +4,7 @@
 //! in the original; the work is linear in the text and capped by the constants below, beyond which passages stay unread.
 
 use super::{Folded, Folding, fold};
+use std::ops::Range;
 
 /// Class bit of words that announce a cipher which cannot be seen, such as `rot13` or `backwards`.
 pub const ANNOUNCED: u64 = 1 << 61;
@@ -55,6 +56,12 @@ impl View {
     fn push(&mut self, letter: char, start: usize, end: usize) {
         self.text.push(letter);
         self.origin.resize(self.text.len(), (start as u32, end as u32));
+    }
+
+    /// Where all of it stands in the original.
+    pub fn place(&self) -> Range<usize> {
+        let (start, end) = self.original(0, self.origin.len());
+        start..end
     }
 
     /// Where a stretch of the view stands in the original.

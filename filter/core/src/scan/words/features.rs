@@ -14,6 +14,7 @@
 
 use super::hash::MULTIPLIER;
 use super::tokens::{Sink, Token};
+use std::ops::Range;
 
 /// Features are numbers below this.
 pub const BUCKETS: usize = 1 << 16;
@@ -156,8 +157,8 @@ pub struct Readings {
 }
 
 impl Sink for Readings {
-    fn begin(&mut self, decoded: bool) {
-        self.readings.push(Reading { features: Vec::new(), decoded });
+    fn begin(&mut self, passage: Option<Range<usize>>) {
+        self.readings.push(Reading { features: Vec::new(), decoded: passage.is_some() });
         self.pairing = Pairing::default();
     }
 

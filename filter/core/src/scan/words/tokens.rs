@@ -2,6 +2,8 @@
 //!
 //! Cuts no text and knows no lexicon. Invariant: tokens arrive in the order of the text, each once.
 
+use std::ops::Range;
+
 /// Tokens that are handed on together: few enough to stay in the first-level cache.
 const BATCH: usize = 256;
 
@@ -19,7 +21,7 @@ pub struct Token {
 /// Who counts them.
 pub trait Sink {
     /// A reading begins: the text as it stands, or what a passage of it decodes to.
-    fn begin(&mut self, decoded: bool);
+    fn begin(&mut self, passage: Option<Range<usize>>);
     /// The next tokens of `text`.
     fn take(&mut self, text: &[u8], tokens: &[Token]);
 }
@@ -62,6 +64,6 @@ impl<'a> Tokens<'a> {
 pub struct Ignore;
 
 impl Sink for Ignore {
-    fn begin(&mut self, _: bool) {}
+    fn begin(&mut self, _: Option<Range<usize>>) {}
     fn take(&mut self, _: &[u8], _: &[Token]) {}
 }
