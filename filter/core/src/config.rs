@@ -228,12 +228,12 @@ pub enum Role {
 pub struct PiiDetector {
     /// `redact`, `block` or `warn`.
     pub action: Action,
-    /// Kinds to look for, by the name in their reason code; absent means every built-in kind.
+    /// Kinds to look for, by the name in their reason code; absent means every built-in kind but those of `healthcare_mode`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entities: Option<Vec<String>>,
     /// Payment-card data. `false` leaves card numbers alone.
     pub pci_mode: bool,
-    /// Also look for identifiers of medical records.
+    /// Also look for medical records, health plans and telefax numbers.
     pub healthcare_mode: bool,
     /// The operator's own kinds.
     pub detect_patterns: Vec<DetectPattern>,

@@ -10,7 +10,7 @@ use crate::policy::{Active, Chain, Direction, Finding, Scratch};
 use std::collections::VecDeque;
 
 /// How far before a match a policy may look to judge it.
-const LOOKBEHIND_BYTES: usize = 64;
+const LOOKBEHIND_BYTES: usize = 96;
 
 /// Released text stays in the window until there is this much of it, so that it is not moved for every delta.
 const COMPACT_BYTES: usize = 1024;

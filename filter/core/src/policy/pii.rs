@@ -5,7 +5,6 @@
 
 use crate::config;
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::scan::identifiers::medical::{self, Medical};
 use crate::scan::identifiers::{self, Identifier, Identifiers};
 use crate::scan::patterns::Patterns;
 use crate::scan::turns::{Find, Turns};
@@ -39,7 +38,6 @@ pub struct Pii {
     action: config::Action,
     apply_to: config::ApplyTo,
     identifiers: Identifiers,
-    medical: [bool; Medical::ALL.len()],
     patterns: Option<Patterns>,
     redaction: config::Redaction,
 }
@@ -51,7 +49,7 @@ impl Pii {
     /// [`Patterns::to_bytes`]: crate::scan::patterns::Patterns
     pub fn compile(config: &config::PiiDetector, automaton: Option<&[u8]>) -> Result<Pii, Vec<Diagnostic>> {
         let mut problems = Vec::new();
-        let (identifiers, medical) = kinds(config, &mut problems);
+        let identifiers = kinds(config, &mut problems);
         let mut custom_markers = BTreeMap::new();
         for (name, marker) in &config.redaction.custom_markers {
             match Kind::named(name, config) {
@@ -77,14 +75,7 @@ impl Pii {
             return Err(problems);
         }
         let redaction = config::Redaction { custom_markers, ..config.redaction.clone() };
-        Ok(Pii {
-            action: config.action,
-            apply_to: config.apply_to,
-            identifiers,
-            medical,
-            patterns,
-            redaction,
-        })
+        Ok(Pii { action: config.action, apply_to: config.apply_to, identifiers, patterns, redaction })
     }
 
     /// What is done about a match.
@@ -157,19 +148,13 @@ impl Pii {
 }
 
 /// What is looked for: the built-in kinds of the block.
-fn kinds(
-    config: &config::PiiDetector,
-    problems: &mut Vec<Diagnostic>,
-) -> (Identifiers, [bool; Medical::ALL.len()]) {
-    let (mut identifiers, mut medical) = (Identifiers::all(), [config.healthcare_mode; Medical::ALL.len()]);
+fn kinds(config: &config::PiiDetector, problems: &mut Vec<Diagnostic>) -> Identifiers {
+    let mut identifiers = if config.healthcare_mode { Identifiers::all() } else { Identifiers::usual() };
     if let Some(entities) = &config.entities {
-        (identifiers, medical) = (Identifiers::none(), [false; Medical::ALL.len()]);
+        identifiers = Identifiers::none();
         for (n, name) in entities.iter().enumerate() {
             match Kind::named(name, config) {
                 Some(Kind::Identifier(kind)) => identifiers = identifiers.with(kind),
-                Some(Kind::Medical(kind)) => {
-                    medical.iter_mut().zip(Medical::ALL).for_each(|(on, listed)| *on |= *listed == kind);
-                }
                 // The operator's own kinds are always looked for.
                 Some(Kind::Pattern(_)) => {}
                 None => problems.push(unknown_kind(name, format!("{BLOCK}.entities[{n}]"), config)),
@@ -179,14 +164,11 @@ fn kinds(
     if !config.pci_mode {
         identifiers = identifiers.without(Identifier::CreditCard);
     }
-    (identifiers, medical)
+    identifiers
 }
 
 fn unknown_kind(name: &str, path: String, config: &config::PiiDetector) -> Diagnostic {
-    let built_in = || {
-        let medical = Medical::ALL.iter().map(|kind| kind.name());
-        Identifier::ALL.iter().map(|kind| kind.name()).chain(medical)
-    };
+    let built_in = || Identifier::ALL.iter().map(|kind| kind.name());
     let known = built_in().chain(config.detect_patterns.iter().map(|pattern| pattern.name.as_str()));
     let help = format!("the built-in entities are {}", built_in().collect::<Vec<_>>().join(", "));
     let message = match nearest(name, known) {
@@ -207,17 +189,14 @@ fn patterns(
     }
     let path = format!("{BLOCK}.detect_patterns");
     let taken = |(n, name): (usize, &str)| {
-        Identifier::from_name(name)
-            .map(Identifier::name)
-            .or_else(|| Medical::ALL.iter().map(|kind| kind.name()).find(|kind| *kind == name))
-            .map(|kind| {
-                Diagnostic::error(
-                    "pattern-name",
-                    format!("{path}[{n}].name"),
-                    format!("`{kind}` is a built-in entity"),
-                )
-                .help("give the pattern a name of its own; it is looked for beside the built-in one")
-            })
+        Identifier::from_name(name).map(Identifier::name).map(|kind| {
+            Diagnostic::error(
+                "pattern-name",
+                format!("{path}[{n}].name"),
+                format!("`{kind}` is a built-in entity"),
+            )
+            .help("give the pattern a name of its own; it is looked for beside the built-in one")
+        })
     };
     let taken: Vec<_> =
         wanted.iter().map(|pattern| pattern.name.as_str()).enumerate().filter_map(taken).collect();
@@ -262,7 +241,6 @@ fn marker_name(kind: &str) -> Cow<'static, str> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Identifier(Identifier),
-    Medical(Medical),
     Pattern(usize),
 }
 
@@ -270,7 +248,6 @@ impl Kind {
     fn built_in_name(self) -> Option<&'static str> {
         match self {
             Kind::Identifier(kind) => Some(kind.name()),
-            Kind::Medical(kind) => Some(kind.name()),
             Kind::Pattern(_) => None,
         }
     }
@@ -281,7 +258,6 @@ impl Kind {
             .or_else(|| {
                 OTHER_NAMES.iter().find(|(other, _)| *other == name).map(|(_, kind)| Kind::Identifier(*kind))
             })
-            .or_else(|| Medical::ALL.iter().find(|kind| kind.name() == name).map(|kind| Kind::Medical(*kind)))
             .or_else(|| {
                 config.detect_patterns.iter().position(|pattern| pattern.name == name).map(Kind::Pattern)
             })
@@ -298,17 +274,12 @@ impl Pii {
 
     /// What the scanner with this number finds first in `text[from..]`.
     fn first(&self, scanner: usize, text: &str, from: usize, more: bool) -> Step<Find<Kind>> {
+        let find =
+            |hit: identifiers::Hit| Find { kind: Kind::Identifier(hit.kind), start: hit.start, end: hit.end };
         match (scanner, &self.patterns) {
-            (0, _) => identifiers::next(self.identifiers, text, from, more).map(|hit| Find {
-                kind: Kind::Identifier(hit.kind),
-                start: hit.start,
-                end: hit.end,
-            }),
-            (1, _) if self.medical.contains(&true) => medical::next(text, from, more).map(|hit| Find {
-                kind: Kind::Medical(hit.kind),
-                start: hit.start,
-                end: hit.end,
-            }),
+            // Where both find the same, the label knows better.
+            (0, _) => identifiers::next_labelled(self.identifiers, text, from, more).map(find),
+            (1, _) => identifiers::next(self.identifiers, text, from, more).map(find),
             (scanner, Some(patterns)) if scanner >= BUILT_IN_SCANNERS => {
                 let pattern = scanner - BUILT_IN_SCANNERS;
                 patterns.next(pattern, text, from, more).map(|hit| Find {

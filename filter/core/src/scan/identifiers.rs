@@ -8,10 +8,14 @@
 //! the same matches as the whole.
 
 pub(crate) mod anchor;
+mod birth;
+mod context;
 pub(crate) mod cursor;
 mod email;
 mod iban;
-pub mod medical;
+mod kind;
+mod labelled;
+mod national;
 mod network;
 mod number;
 mod phone;
@@ -20,122 +24,8 @@ mod wallet;
 
 use super::{Step, simd};
 use cursor::{Cursor, Open, Verdict};
+pub use kind::{Identifier, Identifiers};
 use number::Outline;
-
-/// A kind of identifier.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Identifier {
-    /// An e-mail address.
-    Email,
-    /// A telephone number, international or with separators.
-    Phone,
-    /// A US social security number.
-    UsSsn,
-    /// A payment card number with a known issuer and the right check digit.
-    CreditCard,
-    /// An international bank account number with the right check digits.
-    Iban,
-    /// An IPv4 or IPv6 address.
-    Ip,
-    /// The hardware address of a network card.
-    Mac,
-    /// A Bitcoin or Ethereum address.
-    Crypto,
-    /// A US individual taxpayer number.
-    UsItin,
-    /// A token, a key, a credential.
-    Secret,
-}
-
-impl Identifier {
-    /// Every kind.
-    pub const ALL: &'static [Identifier] = &[
-        Identifier::Email,
-        Identifier::Phone,
-        Identifier::UsSsn,
-        Identifier::CreditCard,
-        Identifier::Iban,
-        Identifier::Ip,
-        Identifier::Mac,
-        Identifier::Crypto,
-        Identifier::UsItin,
-        Identifier::Secret,
-    ];
-
-    /// The name in configuration and reason codes.
-    #[inline(never)]
-    pub fn name(self) -> &'static str {
-        match self {
-            Identifier::Email => "email",
-            Identifier::Phone => "phone",
-            Identifier::UsSsn => "us_ssn",
-            Identifier::CreditCard => "credit_card",
-            Identifier::Iban => "iban",
-            Identifier::Ip => "ip",
-            Identifier::Mac => "mac",
-            Identifier::Crypto => "crypto",
-            Identifier::UsItin => "us_itin",
-            Identifier::Secret => "secret",
-        }
-    }
-
-    /// The kind with this name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Identifier::ALL.iter().copied().find(|kind| kind.name() == name)
-    }
-
-    /// The name in a marker of redaction.
-    pub fn marker_name(self) -> &'static str {
-        match self {
-            Identifier::Email => "EMAIL",
-            Identifier::Phone => "PHONE",
-            Identifier::UsSsn => "SSN",
-            Identifier::CreditCard => "CARD",
-            Identifier::Iban => "IBAN",
-            Identifier::Ip => "IP",
-            Identifier::Mac => "MAC",
-            Identifier::Crypto => "CRYPTO",
-            Identifier::UsItin => "ITIN",
-            Identifier::Secret => "SECRET",
-        }
-    }
-}
-
-/// A set of kinds.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Identifiers(u16);
-
-impl Identifiers {
-    /// No kind.
-    pub fn none() -> Self {
-        Identifiers(0)
-    }
-
-    /// Every kind.
-    pub fn all() -> Self {
-        Identifier::ALL.iter().fold(Identifiers::none(), |set, kind| set.with(*kind))
-    }
-
-    /// The set and `kind`.
-    pub fn with(self, kind: Identifier) -> Self {
-        Identifiers(self.0 | 1 << kind as u16)
-    }
-
-    /// The set but `kind`.
-    pub fn without(self, kind: Identifier) -> Self {
-        Identifiers(self.0 & !(1 << kind as u16))
-    }
-
-    /// `kind` is in the set.
-    pub fn contains(self, kind: Identifier) -> bool {
-        self.0 & 1 << kind as u16 != 0
-    }
-
-    /// Nothing is in the set.
-    pub fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
 
 /// A find: `text[start..end]`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,7 +39,7 @@ pub struct Hit {
 }
 
 /// Text before a candidate that its verification may read. Whoever scans a stream keeps this much of what was released.
-pub const LOOKBEHIND: usize = 64;
+pub const LOOKBEHIND: usize = 96;
 
 /// The most text that can wait for more. Reached only by private keys (7 KB) and JSON web tokens (6 KB); otherwise a local
 /// part (64 bytes) with a domain (255), a token (266), an account number (43) or a telephone number (40) is the longest.
@@ -183,7 +73,12 @@ pub fn open_from(set: Identifiers, text: &str, from: usize) -> usize {
     }
 }
 
-/// The first thing in `text[from..]`; `more`: the text may go on.
+/// The first value in `text[from..]` that its label makes one; see [`next`] for the others. `more`: the text may go on.
+pub fn next_labelled(set: Identifiers, text: &str, from: usize, more: bool) -> Step<Hit> {
+    labelled::next(set, text, from, more)
+}
+
+/// The first thing in `text[from..]` that has a form of its own; `more`: the text may go on.
 pub fn next(set: Identifiers, text: &str, from: usize, more: bool) -> Step<Hit> {
     let scanner = Scanner { set, text: Cursor::new(text, more), floor: from };
     match scanner.first() {

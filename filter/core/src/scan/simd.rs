@@ -242,6 +242,49 @@ mod x86 {
     }
 }
 
+/// Bytes that the search for digits takes at a time.
+const STRIDE: usize = 4 * BLOCK;
+
+/// The first ASCII digit at or after `from`.
+pub(super) fn next_digit(bytes: &[u8], from: usize) -> Option<usize> {
+    let rest = bytes.get(from..)?;
+    let skipped =
+        rest.as_chunks::<STRIDE>().0.iter().take_while(|block| !digits::any(block)).count() * STRIDE;
+    let found = rest.get(skipped..)?.iter().position(u8::is_ascii_digit)?;
+    Some(from + skipped + found)
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod digits {
+    use super::STRIDE;
+    use core::arch::wasm32::*;
+    use core::hint::black_box;
+
+    /// A digit is among the bytes.
+    #[inline(always)]
+    pub(super) fn any(block: &[u8; STRIDE]) -> bool {
+        // Hidden for the reason given above.
+        let (zero, nine) = (u8x16_splat(black_box(b'0')), u8x16_splat(black_box(9)));
+        let found = block.as_chunks::<16>().0.iter().fold(u8x16_splat(0), |found, bytes| {
+            // SAFETY: sixteen bytes behind a reference, any alignment.
+            let bytes = unsafe { v128_load(bytes.as_ptr().cast()) };
+            v128_or(found, u8x16_le(u8x16_sub(bytes, zero), nine))
+        });
+        v128_any_true(found)
+    }
+}
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+mod digits {
+    use super::STRIDE;
+
+    /// A digit is among the bytes. Without a branch inside, which lets the compiler use vectors.
+    #[inline(always)]
+    pub(super) fn any(block: &[u8; STRIDE]) -> bool {
+        block.iter().fold(false, |found, byte| found | byte.is_ascii_digit())
+    }
+}
+
 /// A bit for each byte that cannot stand in a JSON string as it is: a quote, a backslash, a control character.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]

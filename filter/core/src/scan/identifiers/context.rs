@@ -1,0 +1,482 @@
+//! Words before a value that say what it is: labels, in many languages.
+//!
+//! Knows no values. A label is the beginning of a word, or of several in a row; letters are compared without case and
+//! accents. Invariant: what is read lies within [`REACH`] bytes before the value.
+
+use super::cursor::{Cursor, is_alphanumeric};
+
+/// How far before a value its labels may begin.
+pub(super) const REACH: usize = 64;
+
+/// What a label announces.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Topic {
+    /// Some other number, whatever it looks like.
+    Other,
+    /// Something that another scanner looks for.
+    Foreign,
+    Address,
+    Birth,
+    Passport,
+    Licence,
+    Identity,
+    Tax,
+    Social,
+    Nhs,
+    Nino,
+    Utr,
+    Bsn,
+    Aadhaar,
+    Pan,
+    Voter,
+    Gstin,
+    Pesel,
+    Cpf,
+    Sin,
+    Tfn,
+    Medicare,
+    Vat,
+    Personal,
+    Pps,
+    Oib,
+    Mrn,
+    HealthPlan,
+    Fax,
+    Name,
+}
+
+/// Topics as bits.
+pub(super) const fn topics(list: &[Topic]) -> u32 {
+    let mut set = 0;
+    let mut n = 0;
+    while n < list.len() {
+        #[allow(clippy::indexing_slicing, reason = "at compile time")]
+        {
+            set |= 1 << list[n] as u32;
+        }
+        n += 1;
+    }
+    set
+}
+
+/// Labels by topic, separated by `|`. A dot at the end: the whole word only; otherwise words that begin so count too.
+const LABELS: &[(Topic, &str)] = &[
+    (
+        Topic::Other,
+        "order|invoice|version.|versions.|ver.|isbn|issn|commit.|rfc.|section|ticket|build.|oid.|serial|tracking|part.|parts.|\
+         sku.|model.|release|chapter|timestamp|item.|article|hash|sha|md5|checksum|uuid|guid|request id|product|batch|lot.|\
+         case.|issue|expir|valid until|valid through|flight|booking|bug.|revision|firmware|pixel|coordinates|population|\
+         error|line.|lines.|page.|pages.|figure|table.|phase|receipt|quote.|purchase|shipment|parcel|event|\
+         bestell|rechnung|auftrag|sendung|artikel|ausgestellt|gultig|seriennummer|vorgang|aktenzeichen|\
+         commande|facture|colis|delivree|delivre|expire|reference produit|\
+         pedido|factura|albaran|caduca|expedid|caducidad|ordine|fattura|scadenza|rilasciat|spedizione|\
+         bestelling|factuur|ordernummer|zamowien|faktur|encomenda|fatura|siparis|objednavk|tilaus|заказ|счет|订单|注文",
+    ),
+    (
+        Topic::Foreign,
+        "phone|telephone|telefon|tel.|mobile|cell.|handy|portable|movil|cellulare|celular|whatsapp|email|e mail|courriel|correo|\
+         iban.|card number|credit card|kreditkarte|kartennummer|carte bancaire|tarjeta|carta di credito|bank|konto|\
+         compte|cuenta|conto.|rekening|wallet|bitcoin|btc.|ethereum|eth.|ip.|mac.|swift|bic.|cvv|cvc|pin.|zip.|password|\
+         account number|account no|sort code|routing",
+    ),
+    (
+        Topic::Address,
+        "address|live at|lives at|living at|lived at|live in.|lives in.|residing|resides|resident of|residence|ship|deliver|mail to|\
+         mail it|mailed to|send it|send to|sent to|sending to|located at|location|move to|moved to|home is|stay at|staying at|\
+         based at|come to|visit|meet me at|pick up|pickup|drop off|collect|street|postal|property|house|apartment at|office|\
+         headquarters|billing|residential|\
+         adresse|anschrift|wohnhaft|wohne|wohnt|wohnen|wohnort|wohnsitz|liefer|schicken|schickt|senden|versand|zugestellt|umgezogen|\
+         sitz.|habit|demeur|domicil|livr|envoy|resid|situe|logement|expedi|\
+         direccion|vivo en|vive en|viven en|envi|calle y|ubicad|indirizz|abito|abita|spedi|consegn|recapit|sede.|\
+         adres|woon|wonend|bezorg|verzend|gevestigd|enderec|moro.|mora.|morada|entreg|localizad|\
+         bor pa|bor i.|bostad|bosatt|levereras|leverans|bopael|bopel|bor.|osoite|asun.|asuu|toimit|\
+         mieszka|zamieszk|wyslij|dostaw|bydlis|trval|dorucit|doruc|adresi|ikamet|oturuyor|teslimat|lakcim|cimem|cime.|\
+         адрес|прожива|живу|доставк|住所|地址|住址|주소|住在",
+    ),
+    (
+        Topic::Birth,
+        "birth|born|dob.|d o b|bday|dateofbirth|\
+         geburt|geboren|geb.|gebdat|naiss|ne le|nee le|ne e le|ne en|nee en|ne a.|nee a.|ddn.|\
+         nacim|nacid|naci.|nacio|fecha nac|f nac|nascit|nato.|nata.|nasc|geboorte|gebdatum|fodt|fodelse|fodd|fodsel|syntym|syntyn|\
+         urodz|narozen|narodzen|narodeni|dogum|dogdu|szulet|nasterii|nascut|roden|rodena|рожден|родил|народ|γεννη|\
+         出生|生年月日|生日|생년월일|生まれ",
+    ),
+    (
+        Topic::Passport,
+        "passport|travel document|reisepass|passnummer|passnr|pass nr|pass no|passeport|pasaporte|passaport|paspoort|pasnummer|\
+         paszport|passin|passi.|pasport|cestovni|cestovny|pasaport|utlevel|паспорт|загранпасп|护照|旅券|パスポート|여권|διαβατηρ",
+    ),
+    (
+        Topic::Licence,
+        "driver licen|drivers licen|driver s licen|driving licen|driver id|driving permit|drivers permit|driver s permit|driverslicen|\
+         driverlicen|dl.|dln.|licence no|license no|licence num|license num|licence id|license id|licence.|license.|\
+         fuhrerschein|fuehrerschein|fahrerlaubnis|lenkerberechtigung|permis de cond|permis no|permis num|permis.|\
+         permiso de cond|licencia de cond|licencia de manej|licencia.|carnet de cond|carne de cond|carta de cond|carteira nacional|\
+         carteira de mot|carteira de hab|cnh.|patente di guida|patente.|patentenummer|rijbewijs|prawo jazdy|prawa jazdy|\
+         korkort|kjorekort|forerkort|korekort|ajokort|ridicsk|vodicsk|surucu belg|ehliyet|vezetoi|водительск|驾照|驾驶证|運転免許|운전면허",
+    ),
+    (
+        Topic::Identity,
+        "id card|identity card|identity number|identity document|identification card|identification number|national id|nationalid|\
+         citizen id|citizen card|resident id|idcard|id number|id no.|personalausweis|ausweis|perso.|identitatskarte|carte d identite|\
+         carte nationale|cni.|cnie.|numero d identite|documento nacional|documento de identidad|cedula|dni.|nie.|nif.|\
+         carta d identita|carta identita|cie.|documento d identita|identiteitskaart|identiteitsbewijs|id kaart|\
+         bilhete de identidade|cartao de cidadao|carteira de identidade|rg.|dowod osob|dowodu|obcansk|obciansk|kimlik|tc.|tckn|\
+         szemelyi|legitimation|id kort|henkilokort|aadhaar|aadhar|nric|fin.|rsa id|sa id|身份证|身分證|주민등록|удостоверен",
+    ),
+    (
+        Topic::Tax,
+        "tax id|taxid|tax ident|taxpayer|tax payer|tax number|tax no|tax ref|tin.|itin.|steuer|st nr|finanzamt|idnr|fiscal|fiscale|spi.|\
+         nif.|nie.|contribu|codice|impots|belasting|podatk|vergi|skatte|инн.|税号",
+    ),
+    (
+        Topic::Social,
+        "social sec|socialsec|ssn.|social.|sozialvers|rentenvers|versicherungsn|versicherungs nr|rvnr|sv nummer|sv nr|svnr|svn.|\
+         securite soc|secu.|numero de secu|nir.|insee|seguridad soc|seg social|nuss.|nss.|naf.|previdencia|seguranca social|\
+         ahv|avs.|oasi|снилс|sofi",
+    ),
+    (Topic::Nhs, "nhs|national health|patient|health service"),
+    (Topic::Nino, "nino.|national insurance|national ins|ni number|ni no|insurance number|insurance no"),
+    (Topic::Utr, "utr.|unique taxpayer|unique tax"),
+    (Topic::Bsn, "bsn|burgerservice|sofinummer|sofi"),
+    (Topic::Aadhaar, "aadhaar|aadhar|adhaar|uidai|uid.|आधार"),
+    (Topic::Pan, "pan.|permanent account"),
+    (Topic::Voter, "voter|epic.|elector"),
+    (Topic::Gstin, "gst"),
+    (Topic::Pesel, "pesel"),
+    (Topic::Cpf, "cpf|cadastro de pessoa"),
+    (Topic::Sin, "sin.|social insurance|nas.|assurance sociale"),
+    (Topic::Tfn, "tfn.|tax file"),
+    (Topic::Medicare, "medicare"),
+    (Topic::Vat, "partita|p iva|iva.|vat.|piva"),
+    (
+        Topic::Personal,
+        "personnummer|personnr|pnr.|samordningsn|hetu|henkilotunnus|cpr|fodselsn|fodselsnr|rodne|rodneho|rijksregister|registre nat|\
+         nationalregister|numero national|national number|national register|personal number|personal id|personal ident",
+    ),
+    (Topic::Pps, "pps"),
+    (Topic::Oib, "oib."),
+    (
+        Topic::Mrn,
+        "mrn.|medical record|patient id|patient number|patient no|patient ref|chart number|chart no|chart.|record number|\
+         hospital number|patientennummer|patienten nr|patienten id|fallnummer|dossier medical|numero de dossier|numero patient|\
+         historia clinica|cartella clinica|patientnummer|prontuario",
+    ),
+    (
+        Topic::HealthPlan,
+        "member id|member number|member no|memberid|health plan|subscriber|beneficiary|insurance id|insurance member|insurance policy|\
+         policy number|policy no|group number|medicare|medicaid|mbi.|krankenvers|versichertennummer|kvnr|mutuelle|tarjeta sanitaria|\
+         tessera sanitaria|zorgverzeker|polisnummer|plan number|plan id",
+    ),
+    (Topic::Fax, "fax|telefax|facsimile"),
+    (
+        Topic::Name,
+        "patient.|patient name|patient is|patients name|name of patient|physician.|physician name|doctor.|attending.|provider name|\
+         surgeon.|nurse.|dr.|patientin.|arzt.|arztin.|medecin.|docteur.|paciente.|medico.|paziente.|dottor|arts.",
+    ),
+];
+
+const COUNT: usize = {
+    let mut count = 0;
+    let mut n = 0;
+    #[allow(clippy::indexing_slicing, reason = "at compile time")]
+    while n < LABELS.len() {
+        count += 1;
+        let bytes = LABELS[n].1.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            if bytes[at] == b'|' {
+                count += 1;
+            }
+            at += 1;
+        }
+        n += 1;
+    }
+    count
+};
+
+/// One label: where it stands in its topic's text.
+#[derive(Clone, Copy)]
+struct Entry {
+    row: u8,
+    start: u16,
+    len: u8,
+}
+
+/// All labels, by their first byte; `FIRSTS[b]..FIRSTS[b + 1]` are those that begin with `b`.
+static INDEX: ([Entry; COUNT], [u16; 257]) = index();
+
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn index() -> ([Entry; COUNT], [u16; 257]) {
+    let mut entries = [Entry { row: 0, start: 0, len: 0 }; COUNT];
+    let mut firsts = [0_u16; 257];
+    // Counts first, so that the second pass knows each label's place.
+    let mut free = [0_u16; 256];
+    let mut filled = 0;
+    let mut pass = 0;
+    while pass < 2 {
+        let mut row = 0;
+        while row < LABELS.len() {
+            let bytes = LABELS[row].1.as_bytes();
+            let mut start = 0;
+            while start < bytes.len() {
+                let mut end = start;
+                while end < bytes.len() && bytes[end] != b'|' {
+                    end += 1;
+                }
+                let first = bytes[start] as usize;
+                if pass == 1 {
+                    entries[free[first] as usize] =
+                        Entry { row: row as u8, start: start as u16, len: (end - start) as u8 };
+                    filled += 1;
+                }
+                free[first] += 1;
+                start = end + 1;
+            }
+            row += 1;
+        }
+        if pass == 0 {
+            let mut first = 0;
+            while first < 256 {
+                firsts[first + 1] = firsts[first] + free[first];
+                free[first] = firsts[first];
+                first += 1;
+            }
+        }
+        pass += 1;
+    }
+    assert!(filled == COUNT, "every label has its place");
+    (entries, firsts)
+}
+
+/// A label found before a value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Label {
+    pub(super) topic: Topic,
+    /// The byte after its last.
+    pub(super) end: usize,
+}
+
+/// Labels that are remembered of one context; further ones are too far away to matter.
+const MOST_LABELS: usize = 6;
+
+/// The labels before a value, the nearest first.
+#[derive(Clone, Copy)]
+pub(super) struct Labels {
+    found: [Label; MOST_LABELS],
+    count: usize,
+}
+
+impl Labels {
+    pub(super) fn as_slice(&self) -> &[Label] {
+        self.found.get(..self.count).unwrap_or_default()
+    }
+
+    /// Topics of all labels, as bits, up to the first that announces some other number.
+    pub(super) fn topics(&self) -> u32 {
+        self.as_slice()
+            .iter()
+            .take_while(|label| label.topic != Topic::Other)
+            .fold(0, |set, label| set | 1 << label.topic as u32)
+    }
+
+    /// Another kind of number is announced last.
+    pub(super) fn vetoed(&self) -> bool {
+        self.as_slice().first().is_some_and(|label| label.topic == Topic::Other)
+    }
+
+    /// The nearest label is of one of these topics. Two labels that end together count as one.
+    pub(super) fn nearest(&self, wanted: u32) -> Option<Label> {
+        let first = self.as_slice().first()?;
+        self.as_slice()
+            .iter()
+            .take_while(|label| label.end + NEIGHBOURS >= first.end)
+            .find(|label| wanted >> label.topic as u32 & 1 != 0)
+            .copied()
+    }
+
+    fn push(&mut self, label: Label) {
+        self.found.rotate_right(1);
+        if let Some(first) = self.found.first_mut() {
+            *first = label;
+        }
+        self.count = (self.count + 1).min(MOST_LABELS);
+    }
+}
+
+/// `passport ID number`, `driver's license / ID card`: labels so near to each other speak of one value.
+const NEIGHBOURS: usize = 12;
+
+/// Where the clause begins in which a value at `start` stands: after a digit, a line, a sentence.
+fn clause(text: &Cursor, start: usize) -> usize {
+    let limit = start.saturating_sub(REACH);
+    let mut at = start;
+    while at > limit {
+        let byte = text.before(at, 1);
+        let ends = match byte {
+            b';' | b'!' => true,
+            // `Passport number:` on a line of its own announces what stands on the next.
+            b'\n' => {
+                let mut end = at - 1;
+                while end > limit && matches!(text.before(end, 1), b' ' | b'\r' | b'*' | b'\n') {
+                    end -= 1;
+                }
+                !matches!(text.before(end, 1), b':' | b'?')
+            }
+            b'.' => {
+                text.slice(at, at + 1) == b" "
+                    && at >= limit + 5
+                    && text.slice(at - 5, at - 1).iter().all(|byte| byte.is_ascii_lowercase())
+            }
+            // A digit by itself may number a label; any other belongs to another value.
+            b'0'..=b'9' => {
+                is_alphanumeric(text.before(at, 2))
+                    || text.slice(at, at + 1).first().copied().is_some_and(is_alphanumeric)
+            }
+            _ => false,
+        };
+        if ends {
+            break;
+        }
+        at -= 1;
+    }
+    // Not in the middle of a word.
+    if at == limit {
+        while at < start && (is_alphanumeric(text.before(at, 1)) || text.before(at + 1, 1) >= 0x80) {
+            at += 1;
+        }
+    }
+    at
+}
+
+/// A text without case and accents, other bytes than letters and digits as single spaces, and where each byte came from.
+struct Folded {
+    bytes: [u8; 2 * REACH],
+    from: [u8; 2 * REACH],
+    len: usize,
+}
+
+impl Folded {
+    fn push(&mut self, byte: u8, from: usize) {
+        if let (Some(to), Some(place)) = (self.bytes.get_mut(self.len), self.from.get_mut(self.len)) {
+            *to = byte;
+            *place = from as u8;
+            self.len += 1;
+        }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// Letters of U+00C0 to U+017F without their accents.
+const PLAIN: &[u8; 192] = b"aaaaaaaceeeeiiiidnooooo ouuuuytsaaaaaaaceeeeiiiidnooooo ouuuuyty\
+aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkklllllllllln\
+nnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs";
+
+/// The letter of two bytes `lead` and `next`: of Latin script without its accent, of Cyrillic in lower case.
+pub(super) fn fold_pair(lead: u8, next: u8) -> (u8, Option<u8>) {
+    match lead {
+        0xC3..=0xC5 => {
+            let at = usize::from(lead - 0xC3) * 64 + usize::from(next & 63);
+            (PLAIN.get(at).copied().unwrap_or(b' '), None)
+        }
+        0xD0 if (0x90..0xA0).contains(&next) => (0xD0, Some(next + 0x20)),
+        0xD0 if (0xA0..0xB0).contains(&next) => (0xD1, Some(next - 0x20)),
+        _ => (lead, Some(next)),
+    }
+}
+
+#[inline(never)]
+fn fold(text: &Cursor, from: usize, to: usize) -> Folded {
+    let mut folded = Folded { bytes: [0; 2 * REACH], from: [0; 2 * REACH], len: 0 };
+    let mut previous = b' ';
+    let bytes = text.slice(from, to);
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at).copied() {
+        let mut width = 1;
+        let mut second = None;
+        let first = match byte {
+            b'A'..=b'Z' => {
+                // `dateOfBirth` is three words.
+                if previous.is_ascii_lowercase() {
+                    folded.push(b' ', at);
+                }
+                byte | 0x20
+            }
+            b'a'..=b'z' | b'0'..=b'9' => byte,
+            0..0x80 => b' ',
+            0xC3..=0xDF => {
+                width = 2;
+                let next = bytes.get(at + 1).copied().unwrap_or(0);
+                if (byte, next) == (0xC3, 0x9F) {
+                    second = Some(b's');
+                }
+                let (first, rest) = fold_pair(byte, next);
+                second = second.or(rest);
+                first
+            }
+            _ => byte,
+        };
+        if first != b' ' || folded.as_slice().last().is_some_and(|last| *last != b' ') {
+            folded.push(first, at + width);
+        }
+        if let Some(second) = second {
+            folded.push(second, at + width);
+        }
+        previous = byte;
+        at += width;
+    }
+    folded
+}
+
+/// The labels of a value at `start`.
+#[inline(never)]
+pub(super) fn labels(text: &Cursor, start: usize) -> Labels {
+    let mut labels = Labels { found: [Label { topic: Topic::Other, end: 0 }; MOST_LABELS], count: 0 };
+    let from = clause(text, start);
+    #[cfg(test)]
+    super::cursor::reads::add(start - from);
+    let folded = fold(text, from, start);
+    let bytes = folded.as_slice();
+    let mut begins = true;
+    for (at, byte) in bytes.iter().enumerate() {
+        // Chinese and Japanese words have no space between them.
+        if begins || *byte >= 0xE0 {
+            find(&folded, at, from, &mut labels);
+        }
+        begins = *byte == b' ';
+    }
+    labels
+}
+
+/// The longest labels of each topic at one place.
+fn find(folded: &Folded, at: usize, from: usize, labels: &mut Labels) {
+    let rest = folded.as_slice().get(at..).unwrap_or_default();
+    let Some(first) = rest.first() else { return };
+    let (entries, firsts) = &INDEX;
+    let first = usize::from(*first);
+    let (Some(begin), Some(end)) = (firsts.get(first), firsts.get(first + 1)) else { return };
+    for entry in entries.get(usize::from(*begin)..usize::from(*end)).unwrap_or_default() {
+        let Some((topic, row)) = LABELS.get(usize::from(entry.row)) else { continue };
+        let start = usize::from(entry.start);
+        let label = row.as_bytes().get(start..start + usize::from(entry.len)).unwrap_or_default();
+        let (label, whole) = match label.split_last() {
+            Some((b'.', label)) => (label, true),
+            _ => (label, false),
+        };
+        let next = rest.get(label.len()).copied().unwrap_or(b' ');
+        if !rest.starts_with(label) || whole && next != b' ' {
+            continue;
+        }
+        // The rest of the word belongs to the label.
+        let mut last = at + label.len();
+        while folded.bytes.get(last).is_some_and(|byte| last < folded.len && *byte != b' ' && *byte < 0xE0) {
+            last += 1;
+        }
+        let place = folded.from.get(last - 1).copied().unwrap_or(0);
+        labels.push(Label { topic: *topic, end: from + usize::from(place) });
+    }
+}
