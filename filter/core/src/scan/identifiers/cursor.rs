@@ -226,7 +226,7 @@ pub(super) mod reads {
         static READS: Cell<usize> = const { Cell::new(0) };
     }
 
-    pub(super) fn add(reads: usize) {
+    pub(in super::super) fn add(reads: usize) {
         READS.set(READS.get() + reads);
     }
 

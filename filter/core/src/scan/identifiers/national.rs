@@ -199,9 +199,6 @@ pub(super) static FORMS: &[Form] = &[
 const CPF: &[Test] =
     &[Eleven(&[10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]), Eleven(&[11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1])];
 
-/// The longest value in any shape.
-pub(super) const LONGEST: usize = 32;
-
 /// Letters and digits of the longest value, in any shape.
 const MOST: usize = 24;
 
@@ -613,7 +610,6 @@ impl Serial {
             digits += here;
             lower += small;
             upper += group.len() - here - small;
-            at = run;
             if count >= self.fewest && digits >= self.fewest_digits {
                 end = Some(run);
             }
