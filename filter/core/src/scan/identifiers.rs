@@ -155,15 +155,23 @@ impl Scanner<'_> {
                         attempt!(self.attempt(Email, start, email::verify));
                     }
                 }
-                b':' => {
-                    if let Some(start) = network::start(text, at, self.floor) {
+                byte @ (b':' | b'=' | b'>') => {
+                    if byte == b':'
+                        && let Some(start) = network::start(text, at, self.floor)
+                    {
                         attempt!(self.address(start));
+                    }
+                    if self.set.contains(Secret) {
+                        attempt!(self.secret(secret::at_operator(text, at, self.floor)));
                     }
                 }
                 _ => {}
             }
         }
-        let rest = classes & !anchor::MIDDLE;
+        if classes & anchor::JOINT != 0 {
+            attempt!(self.joint(at));
+        }
+        let rest = classes & !(anchor::MIDDLE | anchor::JOINT);
         if rest == 0 {
             return Ok(None);
         }
@@ -178,18 +186,22 @@ impl Scanner<'_> {
     fn starting(&self, at: usize, classes: u8) -> Found {
         use Identifier::*;
         if classes & !anchor::NUMBER != 0 {
-            if classes & anchor::SECRETS != 0 {
+            if classes & (anchor::MARKS | anchor::CAPITAL | anchor::OTHER) != 0 {
                 attempt!(self.attempt(Secret, at, secret::verify));
             }
-            if classes & anchor::THIRD != 0 {
+            if classes & (anchor::CAPITAL | anchor::OTHER) != 0 {
                 attempt!(self.attempt(Crypto, at, wallet::bech32));
+            }
+            if self.set.contains(Secret) {
+                if classes & anchor::MARKS != 0 && self.text.before(at + 1, 1) != b'-' {
+                    attempt!(self.secret(secret::at_quote(&self.text, at, self.floor)));
+                }
+                if classes & anchor::WORD != 0 {
+                    attempt!(self.secret(secret::at_word(&self.text, at, self.floor)));
+                }
             }
             if classes & anchor::ACCOUNT != 0 {
                 attempt!(self.attempt(Iban, at, iban::verify));
-            }
-            if classes & anchor::DASHED != 0 && network::begins(&self.text, at) {
-                // With dashes only: the form with colons shows at its first colon.
-                attempt!(self.attempt(Mac, at, network::mac));
             }
         }
         if classes & anchor::NUMBER != 0 { self.number(at) } else { Ok(None) }
@@ -223,6 +235,35 @@ impl Scanner<'_> {
             Some(start) => found(Phone, start, phone::verify(&self.text, at)),
             None => Ok(None),
         }
+    }
+
+    /// What shows at the joint at `at`.
+    #[inline(never)]
+    fn joint(&self, at: usize) -> Found {
+        use Identifier::*;
+        let text = &self.text;
+        if self.set.contains(Secret) {
+            let token = self.secret(secret::at_joint(text, at, self.floor));
+            let start = match token {
+                Ok(Some(hit)) => hit.start,
+                Err(open) => open,
+                Ok(None) => at,
+            };
+            attempt!(self.unless_email(start, token));
+        }
+        // With dashes only: the form with colons shows at its first colon.
+        if text.before(at + 1, 1) == b'-'
+            && let Some(start) = at.checked_sub(2).filter(|start| *start >= self.floor)
+            && network::begins(text, start)
+        {
+            let card = self.attempt(Mac, start, network::mac);
+            attempt!(self.unless_email(start, card));
+        }
+        Ok(None)
+    }
+
+    fn secret(&self, around: Result<Option<(usize, usize)>, usize>) -> Found {
+        Ok(around?.map(|(start, end)| Hit { kind: Identifier::Secret, start, end }))
     }
 
     /// What `verify` says of `start`, if the kind is wanted.
@@ -274,6 +315,7 @@ impl Scanner<'_> {
 
     /// After every candidate was decided: where something begins whose candidate is yet to come.
     fn open_tail(&self) -> usize {
+        use Identifier::*;
         let text = &self.text;
         let end = text.len();
         let mut open = end;
@@ -283,7 +325,10 @@ impl Scanner<'_> {
         {
             open = start;
         }
-        // An address shows at its first colon, a telephone number at its first digit.
+        if self.set.contains(Secret) {
+            open = open.min(self.token_start());
+        }
+        // An address shows at its first colon or dash, a telephone number at its first digit.
         for start in end.saturating_sub(5).max(self.floor)..open {
             let byte = text.before(start + 1, 1);
             let address = (byte == b':' || byte.is_ascii_hexdigit())
@@ -296,6 +341,15 @@ impl Scanner<'_> {
             }
         }
         open
+    }
+
+    /// Where a token may begin that shows only at its first joint.
+    fn token_start(&self) -> usize {
+        let end = self.text.len();
+        let run = (0..=secret::LONGEST_HEAD)
+            .take_while(|back| end - self.floor > *back && cursor::is_token(self.text.before(end - back, 1)))
+            .count();
+        if run > secret::LONGEST_HEAD { end } else { end - run }
     }
 }
 
@@ -343,6 +397,28 @@ mod tests {
         "4111 1111 1111 1112 ",
         "ann@example.com ",
         "x@aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.",
+        "key=",
+        "password=",
+        "token: ",
+        "token=\"",
+        "token=\"token='token=`",
+        "\"\":\"\"",
+        "password is ",
+        "password ",
+        "api key ",
+        "sk-a ",
+        "s-a-",
+        "a.b-c_",
+        "://a:",
+        "-u a:",
+        "dp.pt.",
+        "hvs.aaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        "12345678:A",
+        "Maaaaaaaaaaaaaaaaaaaaaaa.",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-",
+        "password = \"correct horse ",
+        "<secret>",
+        "\", \"",
     ];
 
     /// Reads that verifying candidates takes, for every byte of text.

@@ -3,29 +3,29 @@
 //! Only a filter: it may pass too much, never too little. Invariant: whatever a recogniser accepts at a place has its class
 //! there, or, for [`MIDDLE`], at its first `@` or `:`.
 
-use super::secret::{ISSUERS, PEM, WEB_TOKEN};
+use super::secret::{PEM, WEB_TOKEN, solid_prefix};
 use super::{Identifier, Identifiers};
 use crate::scan::simd::{Nibbles, Tables};
 
 /// A digit that is the first of something longer.
 pub(crate) const NUMBER: u8 = 1;
-/// `@` or `:` between letters or digits: the candidate began before it.
+/// `@`, `:`, `=` or `>`: the candidate began before it, or begins behind it.
 pub(crate) const MIDDLE: u8 = 2;
-/// A pair of hexadecimal digits, a dash and another digit.
-pub(crate) const DASHED: u8 = 4;
+/// A word that announces a secret in a sentence.
+pub(crate) const WORD: u8 = 4;
 /// Two capital letters and two digits.
 pub(crate) const ACCOUNT: u8 = 8;
-/// A prefix with `-` or `_` third; and `bc1`.
-pub(crate) const THIRD: u8 = 16;
-/// A prefix with `-` or `_` fourth.
-pub(crate) const FOURTH: u8 = 32;
-/// Other prefixes that begin with `A` or `e`.
+/// `-`, `_`, `.` or `~` before a letter or a digit: the candidate began before it.
+pub(crate) const JOINT: u8 = 16;
+/// Four dashes; or a quote, a comma, a space and a quote.
+pub(crate) const MARKS: u8 = 32;
+/// Prefixes that begin with a capital letter.
 pub(crate) const CAPITAL: u8 = 64;
 /// Other prefixes.
 pub(crate) const OTHER: u8 = 128;
 
 /// Classes that announce a secret.
-pub(crate) const SECRETS: u8 = THIRD | FOURTH | CAPITAL | OTHER;
+pub(crate) const SECRETS: u8 = MIDDLE | WORD | JOINT | MARKS | CAPITAL | OTHER;
 
 /// The classes to stop at for `set`.
 pub(crate) fn wanted(set: Identifiers) -> u8 {
@@ -42,9 +42,9 @@ pub(crate) fn wanted(set: Identifiers) -> u8 {
             ][..],
         ),
         (MIDDLE, &[Identifier::Email, Identifier::Ip, Identifier::Mac]),
-        (DASHED, &[Identifier::Mac]),
+        (JOINT, &[Identifier::Mac]),
         (ACCOUNT, &[Identifier::Iban]),
-        (THIRD, &[Identifier::Crypto]),
+        (CAPITAL | OTHER, &[Identifier::Crypto]),
         (SECRETS, &[Identifier::Secret]),
     ]
     .into_iter()
@@ -68,14 +68,17 @@ const fn add(nibbles: &mut Nibbles, byte: u8, class: u8) {
 
 const fn class_of(prefix: &[u8]) -> u8 {
     match prefix {
-        // A dash in fourth place too keeps the class narrow.
-        [b'-', ..] => FOURTH,
-        [_, _, b'-' | b'_', ..] => THIRD,
-        [_, _, _, b'-' | b'_', ..] => FOURTH,
-        [b'A' | b'e', ..] => CAPITAL,
+        [first, ..] if first.is_ascii_uppercase() => CAPITAL,
         _ => OTHER,
     }
 }
+
+/// Beginnings of the words that announce a secret, as they are written in the middle and at the beginning of a sentence.
+const WORDS: &[&[u8; 4]] = &[
+    b"pass", b"Pass", b"PASS", b"senh", b"Senh", b"cont", b"Cont", b"wach", b"Wach", b"kenn", b"Kenn",
+    b"toke", b"Toke", b"TOKE", b"secr", b"Secr", b"SECR", b"Bear", b"bear", b"iden", b"IDEN", b"api ",
+    b"API ", b"pin ", b"PIN ",
+];
 
 #[allow(clippy::indexing_slicing, reason = "at compile time")]
 const fn add_prefix(ahead: &mut [Nibbles; 4], prefix: &[u8], class: u8) {
@@ -106,8 +109,6 @@ const fn tables() -> Tables {
         let byte = n as u8;
         let letter = byte.is_ascii_alphabetic();
         let digit = byte.is_ascii_digit();
-        let dash = byte == b'-';
-        let text = byte >= 0x80;
 
         if digit {
             add(&mut ahead[0], byte, NUMBER);
@@ -119,20 +120,29 @@ const fn tables() -> Tables {
         add(&mut ahead[2], byte, NUMBER | MIDDLE);
         add(&mut ahead[3], byte, NUMBER | MIDDLE);
 
-        if byte == b'@' || byte == b':' {
+        if matches!(byte, b'@' | b':' | b'=' | b'>') {
             add(&mut ahead[0], byte, MIDDLE);
         }
-        if digit || letter || text || byte == b':' {
-            add(&mut ahead[1], byte, MIDDLE);
-        }
+        add(&mut ahead[1], byte, MIDDLE);
 
-        if byte.is_ascii_hexdigit() {
-            add(&mut ahead[0], byte, DASHED);
-            add(&mut ahead[1], byte, DASHED);
-            add(&mut ahead[3], byte, DASHED);
+        if matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            add(&mut ahead[0], byte, JOINT);
         }
-        if dash {
-            add(&mut ahead[2], byte, DASHED);
+        if digit || letter {
+            add(&mut ahead[1], byte, JOINT);
+        }
+        add(&mut ahead[2], byte, JOINT);
+        add(&mut ahead[3], byte, JOINT);
+
+        if matches!(byte, b'-' | b'"' | b'\'') {
+            add(&mut ahead[0], byte, MARKS);
+            add(&mut ahead[3], byte, MARKS);
+        }
+        if byte == b'-' || byte == b',' {
+            add(&mut ahead[1], byte, MARKS);
+        }
+        if byte == b'-' || byte == b' ' {
+            add(&mut ahead[2], byte, MARKS);
         }
 
         if byte.is_ascii_uppercase() {
@@ -157,14 +167,18 @@ const fn tables() -> Tables {
         n += 1;
     }
     let mut n = 0;
-    while n < ISSUERS.len() {
-        let prefix = ISSUERS[n].prefix.as_bytes();
+    while let Some(prefix) = solid_prefix(n) {
         add_prefix(&mut ahead, prefix, class_of(prefix));
         n += 1;
     }
-    add_prefix(&mut ahead, WEB_TOKEN.as_bytes(), CAPITAL);
-    add_prefix(&mut ahead, PEM.as_bytes(), class_of(PEM.as_bytes()));
-    add_prefix(&mut ahead, b"bc1", THIRD);
-    add_prefix(&mut ahead, b"BC1", THIRD);
-    Tables { ahead, word, inside_words: MIDDLE }
+    let mut n = 0;
+    while n < WORDS.len() {
+        add_prefix(&mut ahead, WORDS[n], WORD);
+        n += 1;
+    }
+    add_prefix(&mut ahead, WEB_TOKEN.as_bytes(), OTHER);
+    add_prefix(&mut ahead, PEM.as_bytes(), MARKS);
+    add_prefix(&mut ahead, b"bc1", OTHER);
+    add_prefix(&mut ahead, b"BC1", CAPITAL);
+    Tables { ahead, word, inside_words: MIDDLE | JOINT | MARKS }
 }

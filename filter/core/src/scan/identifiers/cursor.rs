@@ -16,6 +16,8 @@ const LOWER: u8 = 4;
 const UNDERSCORE: u8 = 8;
 const HEX: u8 = 16;
 const DASH: u8 = 32;
+const DOT: u8 = 64;
+const PADDED: u8 = 128;
 
 static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
@@ -40,6 +42,12 @@ static CLASSES: [u8; 256] = {
         }
         if byte == b'-' {
             class |= DASH;
+        }
+        if byte == b'.' || byte == b'~' {
+            class |= DOT;
+        }
+        if matches!(byte, b'+' | b'/' | b'=') {
+            class |= PADDED;
         }
         #[allow(clippy::indexing_slicing, reason = "at compile time")]
         {
@@ -67,6 +75,11 @@ impl Class {
     pub(crate) const ALPHANUMERIC: Class = Class(DIGIT | UPPER | LOWER);
     pub(crate) const WORD: Class = Class(DIGIT | UPPER | LOWER | UNDERSCORE);
     pub(crate) const TOKEN: Class = Class(DIGIT | UPPER | LOWER | UNDERSCORE | DASH);
+    pub(crate) const DOTTED: Class = Class(Class::TOKEN.0 | DOT);
+    pub(crate) const BASE64: Class = Class(Class::ALPHANUMERIC.0 | PADDED);
+    /// Of either alphabet.
+    pub(crate) const ANY_BASE64: Class = Class(Class::TOKEN.0 | PADDED);
+    pub(crate) const ANY_BASE64_DOTTED: Class = Class(Class::TOKEN.0 | PADDED | DOT);
 }
 
 /// A letter, a digit or `_`, in ASCII.

@@ -1,71 +1,20 @@
-//! Secrets: tokens that carry their issuer in a prefix, JSON web tokens, private keys.
+//! Secrets: issued tokens, JSON web tokens, private keys, and what a key word announces.
 //!
-//! Secrets without a form of their own (passwords) are not found. Invariant: a secret longer than its bound is covered up
-//! to the bound, never missed.
+//! A token shows by its form, a password by the word before it. Decides nothing about what is found. Invariant: a secret longer
+//! than its bound is covered up to the bound, never missed.
 
-use super::cursor::{Class, Cursor, Open, Verdict, is_alphanumeric, is_token, is_word};
+mod assignment;
+mod formats;
+mod keys;
+mod shape;
 
-/// Who issues tokens of a form.
-#[derive(Clone, Copy)]
-pub(super) struct Issuer {
-    /// What the token begins with.
-    pub(super) prefix: &'static str,
-    /// Name of the service, lower case.
-    name: &'static str,
-    /// What follows the prefix.
-    body: Class,
-    /// Bytes of the body: fewest, and most. A longer one is cut, except where the two are equal.
-    fewest: usize,
-    most: usize,
-}
+use super::cursor::{Class, Cursor, Open, Verdict, is_alphanumeric, is_hex, is_token, is_word};
+use formats::{JOINED, SOLID};
+use shape::Shape;
 
-const fn issuer(prefix: &'static str, name: &'static str, body: Class, fewest: usize, most: usize) -> Issuer {
-    Issuer { prefix, name, body, fewest, most }
-}
-
-/// A longer prefix stands before a shorter one that it begins with.
-pub(super) const ISSUERS: &[Issuer] = &[
-    issuer("sk-ant-", "anthropic", Class::TOKEN, 20, 255),
-    issuer("sk-or-v1-", "openrouter", Class::TOKEN, 32, 255),
-    issuer("sk-proj-", "openai", Class::TOKEN, 20, 255),
-    issuer("sk-svcacct-", "openai", Class::TOKEN, 20, 255),
-    issuer("sk-admin-", "openai", Class::TOKEN, 20, 255),
-    issuer("sk-", "openai", Class::TOKEN, 20, 255),
-    issuer("sk_live_", "stripe", Class::ALPHANUMERIC, 16, 255),
-    issuer("sk_test_", "stripe", Class::ALPHANUMERIC, 16, 255),
-    issuer("rk_live_", "stripe", Class::ALPHANUMERIC, 16, 255),
-    issuer("rk_test_", "stripe", Class::ALPHANUMERIC, 16, 255),
-    issuer("hf_", "huggingface", Class::ALPHANUMERIC, 30, 64),
-    issuer("r8_", "replicate", Class::ALPHANUMERIC, 32, 64),
-    issuer("AKIA", "aws", Class::CAPITALS, 16, 16),
-    issuer("ASIA", "aws", Class::CAPITALS, 16, 16),
-    issuer("AIza", "google", Class::TOKEN, 35, 35),
-    issuer("ghp_", "github", Class::ALPHANUMERIC, 36, 255),
-    issuer("gho_", "github", Class::ALPHANUMERIC, 36, 255),
-    issuer("ghu_", "github", Class::ALPHANUMERIC, 36, 255),
-    issuer("ghs_", "github", Class::ALPHANUMERIC, 36, 255),
-    issuer("ghr_", "github", Class::ALPHANUMERIC, 36, 255),
-    issuer("github_pat_", "github", Class::WORD, 22, 255),
-    issuer("glpat-", "gitlab", Class::TOKEN, 20, 255),
-    issuer("xoxb-", "slack", Class::TOKEN, 20, 255),
-    issuer("xoxp-", "slack", Class::TOKEN, 20, 255),
-    issuer("xoxa-", "slack", Class::TOKEN, 20, 255),
-    issuer("xoxr-", "slack", Class::TOKEN, 20, 255),
-    issuer("xoxs-", "slack", Class::TOKEN, 20, 255),
-    issuer("xoxe-", "slack", Class::TOKEN, 20, 255),
-    issuer("npm_", "npm", Class::ALPHANUMERIC, 36, 64),
-    issuer("pypi-", "pypi", Class::TOKEN, 50, 255),
-    issuer("gsk_", "groq", Class::ALPHANUMERIC, 40, 128),
-    issuer("tgp_v1_", "together", Class::TOKEN, 32, 128),
-    issuer("xai-", "xai", Class::TOKEN, 60, 128),
-    issuer("dop_v1_", "digitalocean", Class::HEX, 64, 64),
-    issuer("lin_api_", "linear", Class::ALPHANUMERIC, 32, 64),
-    issuer("sbp_", "supabase", Class::HEX, 40, 40),
-];
-
-/// Prefixes of the forms that are not in [`ISSUERS`].
+/// What JSON web tokens begin with.
 pub(super) const WEB_TOKEN: &str = "eyJ";
-/// See [`WEB_TOKEN`].
+/// What private keys begin with.
 pub(super) const PEM: &str = "-----BEGIN ";
 
 /// A header names an algorithm and a key; a longer one is none.
@@ -74,81 +23,141 @@ const LONGEST_PAYLOAD: usize = 4096;
 const LONGEST_SIGNATURE: usize = 1024;
 /// Two letters of JSON object, and enough after them that it cannot be a word.
 const SHORTEST_PART: usize = 10;
+const SHORTEST_UNSIGNED_PART: usize = 16;
 
 /// An RSA key of 8192 bits takes 6.4 KB of text.
 const LONGEST_PEM_BODY: usize = 7 * 1024;
+const SHORTEST_PEM_BODY: usize = 24;
 const LONGEST_PEM_LABEL: usize = 32;
 
 /// The most that any secret spans.
 pub(super) const LONGEST: usize = LONGEST_PEM_BODY + 2 * (PEM.len() + LONGEST_PEM_LABEL + 16);
 
-/// Second bytes of all prefixes (as bits, by their low five) by the first.
-static SECOND_BYTES: [u32; 128] = second_bytes();
-
-#[allow(clippy::indexing_slicing, reason = "at compile time")]
-const fn second_bytes() -> [u32; 128] {
-    let mut seconds = [0; 128];
-    let mut n = 0;
-    while n < ISSUERS.len() {
-        add_second(&mut seconds, ISSUERS[n].prefix.as_bytes());
-        n += 1;
-    }
-    add_second(&mut seconds, WEB_TOKEN.as_bytes());
-    add_second(&mut seconds, PEM.as_bytes());
-    seconds
+/// Prefixes of the tokens that are found from their first byte, for the prefilter.
+pub(super) const fn solid_prefix(n: usize) -> Option<&'static [u8]> {
+    #[allow(clippy::indexing_slicing, reason = "at compile time")]
+    if n < SOLID.len() { Some(SOLID[n].prefix.as_bytes()) } else { None }
 }
 
-#[allow(clippy::indexing_slicing, reason = "at compile time")]
-const fn add_second(seconds: &mut [u32; 128], prefix: &[u8]) {
-    seconds[prefix[0] as usize] |= 1 << (prefix[1] & 31);
-}
+/// What is found around a place: where it begins and ends; or where that begins which more text decides.
+type Around = Result<Option<(usize, usize)>, usize>;
 
 /// The secret that begins at `start`.
 #[inline(never)]
 pub(super) fn verify(text: &Cursor, start: usize) -> Verdict {
-    let seconds = SECOND_BYTES.get(usize::from(text.at(start)?)).copied().unwrap_or(0);
-    if seconds >> (text.at(start + 1)? & 31) & 1 == 0 {
-        return Ok(None);
-    }
     if text.at(start)? == b'-' {
         return private_key(text, start);
     }
-    let before = text.before(start, 1);
-    // One candidate for every run of token bytes, which keeps the work linear.
-    if is_token(before) {
-        return Ok(None);
+    if text.starts_with(start, WEB_TOKEN.as_bytes())?
+        && formats::begins(text, start)
+        && text.before(start, 1) != b'.'
+        && let Some(end) = web_token(text, start)?
+    {
+        return Ok(Some(end));
     }
-    if text.starts_with(start, WEB_TOKEN.as_bytes())? {
-        return if before == b'.' { Ok(None) } else { web_token(text, start) };
+    formats::solid(text, start)
+}
+
+/// The secret behind the operator, the colon of an address or of a bot's token at `at`.
+pub(super) fn at_operator(text: &Cursor, at: usize, floor: usize) -> Around {
+    if text.before(at + 1, 1) == b':'
+        && text.before(at, 1).is_ascii_digit()
+        && let Some(bot) = assignment::bot(text, at, floor).map_err(|(start, Open)| start)?
+    {
+        return Ok(Some(bot));
     }
-    for issuer in ISSUERS {
-        if issuer.prefix.as_bytes().first() == Some(&text.at(start)?)
-            && text.starts_with(start, issuer.prefix.as_bytes())?
-        {
-            return issued(text, start + issuer.prefix.len(), issuer);
+    after(at, floor, assignment::behind_operator(text, at))
+}
+
+/// The secret behind the quote at `at`, in a list.
+pub(super) fn at_quote(text: &Cursor, at: usize, floor: usize) -> Around {
+    after(at, floor, assignment::in_list(text, at))
+}
+
+/// The secret that a sentence gives to the word at `at`.
+pub(super) fn at_word(text: &Cursor, at: usize, floor: usize) -> Around {
+    after(at, floor, assignment::in_sentence(text, at))
+}
+
+/// What is found after `at` waits for more text from `at` on, so that the place is seen again.
+fn after(at: usize, floor: usize, value: assignment::Value) -> Around {
+    match value {
+        Ok(found) => Ok(found.filter(|(start, _)| *start >= floor)),
+        Err(Open) => Err(at),
+    }
+}
+
+/// The token around its first joint, at `at`.
+pub(super) fn at_joint(text: &Cursor, at: usize, floor: usize) -> Around {
+    if let Some(found) = formats::joined(text, at, floor).map_err(|(start, Open)| start)? {
+        return Ok(Some(found));
+    }
+    let Some((start, verdict)) = headless(text, at, floor) else { return Ok(None) };
+    match verdict {
+        Ok(end) => Ok(end.map(|end| (start, end))),
+        Err(Open) => Err(start),
+    }
+}
+
+/// The most that stands before the first joint of a token, and the dashes or the escape before that.
+pub(super) const LONGEST_HEAD: usize = 32 + 3;
+
+/// Tokens that begin at random and show by their first joint: Discord, Mailchimp, Azure, HashiCorp, Airtable.
+fn headless(text: &Cursor, joint: usize, floor: usize) -> Option<(usize, Verdict)> {
+    let byte = text.before(joint + 1, 1);
+    let is_lower_hex: fn(u8) -> bool = |byte| is_hex(byte) && !byte.is_ascii_uppercase();
+    let run = |wanted: fn(u8) -> bool| {
+        (0..=LONGEST_HEAD).take_while(|back| joint >= *back && wanted(text.before(joint - back, 1))).count()
+    };
+    let head = match byte {
+        b'.' => run(is_token),
+        b'-' => run(is_lower_hex),
+        b'~' if text.before(joint, 1) == b'Q' && text.before(joint, 2).is_ascii_digit() => 5,
+        _ => return None,
+    };
+    let start = joint.checked_sub(head).filter(|start| *start >= floor && formats::begins(text, *start))?;
+    let first = text.before(start + 1, 1);
+    let body = joint + 1;
+    let verdict = match (byte, head) {
+        (b'-', 32) => exact(text, start, body, b"us", &[(Class::DIGITS, 1, 2, 0)]),
+        (b'~', _) => exact(text, start, body, b"", &[(Class::DOTTED, 31, 34, 0)]),
+        (b'.', 14) => exact(text, start, body, b"atlasv1.", &[(Class::ANY_BASE64, 60, 70, 0)]),
+        (b'.', 17) if text.slice(start, start + 3) == b"pat" => {
+            exact(text, start, body, b"", &[(Class::HEX, 64, 64, 0)])
         }
-    }
-    Ok(None)
+        (b'.', 23..=28) if matches!(first, b'M' | b'N' | b'O') => {
+            exact(text, start, body, b"", &[(Class::TOKEN, 6, 7, b'.'), (Class::TOKEN, 27, 40, 0)])
+        }
+        _ => return None,
+    };
+    Some((start, verdict))
 }
 
-#[inline(never)]
-fn issued(text: &Cursor, body: usize, issuer: &Issuer) -> Verdict {
-    let exact = issuer.fewest == issuer.most;
-    let end = text.run_of(body, issuer.most + usize::from(exact), issuer.body)?;
-    let length = end - body;
-    if length < issuer.fewest || exact && (length > issuer.most || is_word(text.at(end)?)) {
+/// `word` and then `parts` (kind of bytes, fewest, most, what follows) from `at` on, all of it random.
+fn exact(
+    text: &Cursor,
+    start: usize,
+    at: usize,
+    word: &[u8],
+    parts: &[(Class, usize, usize, u8)],
+) -> Verdict {
+    if !text.starts_with(at, word)? {
         return Ok(None);
     }
-    Ok(looks_random(text.slice(body, end)).then_some(end))
-}
-
-/// Not a placeholder such as `sk-your-api-key-goes-here` or `ghp_xxxxxxxx…`: has a digit, and enough different letters.
-fn looks_random(body: &[u8]) -> bool {
-    let mut seen = 0_u128;
-    for byte in body {
-        seen |= 1 << (byte & 127);
+    let mut end = at + word.len();
+    for (class, fewest, most, then) in parts {
+        let from = end;
+        end = text.run_of(from, *most, *class)?;
+        if end - from < *fewest || *then != 0 && text.at(end)? != *then {
+            return Ok(None);
+        }
+        end += usize::from(*then != 0);
     }
-    seen.count_ones() >= 8 && body.iter().any(u8::is_ascii_digit)
+    if is_word(text.at(end)?) {
+        return Ok(None);
+    }
+    let found = text.slice(start, end);
+    Ok((Shape::of(found).is_random() && !shape::stands_for_another(found)).then_some(end))
 }
 
 /// Header, payload and signature in base64; both objects, so both begin as `{"` is written in base64.
@@ -158,7 +167,8 @@ fn web_token(text: &Cursor, start: usize) -> Verdict {
     if !(SHORTEST_PART..=LONGEST_HEADER).contains(&(header - start)) || text.at(header)? != b'.' {
         return Ok(None);
     }
-    if !text.starts_with(header + 1, WEB_TOKEN.as_bytes())? {
+    // No base64 has a length of 4n + 1.
+    if (header - start) % 4 == 1 || !text.starts_with(header + 1, WEB_TOKEN.as_bytes())? {
         return Ok(None);
     }
     let payload = text.run_of(header + 1, LONGEST_PAYLOAD, Class::TOKEN)?;
@@ -166,11 +176,19 @@ fn web_token(text: &Cursor, start: usize) -> Verdict {
     if length == LONGEST_PAYLOAD {
         return Ok(Some(payload));
     }
-    if length < SHORTEST_PART || text.at(payload)? != b'.' {
+    if length < SHORTEST_PART {
         return Ok(None);
     }
-    let end = text.run_of(payload + 1, LONGEST_SIGNATURE, Class::TOKEN)?;
-    Ok((end - payload > SHORTEST_PART).then_some(end))
+    let mut end = payload;
+    if text.at(payload)? == b'.' {
+        end = text.run_of(payload + 1, LONGEST_SIGNATURE, Class::TOKEN)?;
+    }
+    if end - payload > SHORTEST_PART {
+        return Ok(Some(end));
+    }
+    // Without a signature, as algorithm `none` has it.
+    let whole = length % 4 != 1 && (header - start).min(length) >= SHORTEST_UNSIGNED_PART;
+    Ok(whole.then_some(payload))
 }
 
 /// A private key in PEM, from its first line to its last, or as far as it is there.
@@ -192,14 +210,16 @@ fn private_key(text: &Cursor, start: usize) -> Verdict {
         }
         end += 1;
     }
+    // The first line alone gives nothing away.
+    let enough = end - body >= SHORTEST_PEM_BODY;
     if text.at(end)? == b'-'
         && text.starts_with(end, b"-----END ")?
         && let Some(end) = pem_label(text, end + b"-----END ".len())?
     {
-        return Ok(Some(end));
+        return Ok(enough.then_some(end));
     }
     // No last line: the key is cut. What follows a space in its last line may be prose again, but hiding prose harms less.
-    Ok(Some(end))
+    Ok(enough.then_some(end))
 }
 
 /// `RSA PRIVATE KEY-----` and the like at `at`; where it ends.
@@ -212,13 +232,15 @@ fn pem_label(text: &Cursor, at: usize) -> Result<Option<usize>, Open> {
     Ok((is_key && text.starts_with(dashes, b"-----")?).then_some(dashes + 5))
 }
 
-/// Who issued the secret `matched`, as found by a scan.
+/// Who issued the secret `matched`, as found by a scan; `credential` if its form does not say.
 pub(super) fn issuer_of(matched: &str) -> &'static str {
     if matched.starts_with(PEM) {
         return "private_key";
     }
-    if matched.starts_with(WEB_TOKEN) {
-        return "jwt";
+    let issued = JOINED.iter().chain(SOLID).find(|format| matched.starts_with(format.prefix));
+    match issued {
+        Some(format) => format.issuer,
+        None if matched.starts_with(WEB_TOKEN) => "jwt",
+        None => "credential",
     }
-    ISSUERS.iter().find(|issuer| matched.starts_with(issuer.prefix)).map_or("unknown", |issuer| issuer.name)
 }

@@ -1,0 +1,492 @@
+//! Secrets without a form of their own: what stands behind a word that announces one.
+//!
+//! `password = "…"`, `api_key: …`, `--token …`, `<secret>…</secret>`, `Authorization: Basic …`, `scheme://user:…@host`,
+//! `the password is …`. Knows no issuer. Invariant: a value ends before the next key, so that a text costs no more than its
+//! length however many keys it has.
+
+use super::keys::{self, Kind};
+use super::shape::{self, Shape};
+use crate::scan::identifiers::cursor::{Class, Cursor, Open, is_alphanumeric, is_word};
+use crate::scan::identifiers::email;
+
+/// A longer value is cut here.
+pub(super) const LONGEST_VALUE: usize = 4096;
+/// Spaces or line ends between an operator and its value.
+const MOST_SPACES: usize = 40;
+/// A longer user name or password is none in an address.
+const LONGEST_USER: usize = 40;
+const LONGEST_URL_PASSWORD: usize = 256;
+/// Words between the word that announces a secret and the one that links it to the value.
+const MOST_WORDS: usize = 5;
+const LONGEST_WORD: usize = 24;
+
+/// Where the value begins and ends.
+pub(super) type Value = Result<Option<(usize, usize)>, Open>;
+
+/// How a value is bound to its key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bond {
+    /// By an operator, with or without white space around it.
+    Operator { tight: bool },
+    /// By the tags of an element.
+    Element,
+    /// By a sentence, an option of a command, a place in a list.
+    Loose,
+    /// By nothing but standing next to it.
+    Neighbour,
+}
+
+/// The value behind the operator at `at`: `:`, `=` or `>`.
+#[inline(never)]
+pub(super) fn behind_operator(text: &Cursor, at: usize) -> Value {
+    let byte = text.at(at)?;
+    let mut key_end = at;
+    let mut bond = Bond::Operator { tight: true };
+    match (byte, text.before(at, 1)) {
+        (b'>', b'-') | (b'=', b'<' | b'>') => return Ok(None),
+        (b'>', b'=') => key_end -= 1,
+        (b'>', _) => bond = Bond::Element,
+        _ => {}
+    }
+    while byte != b':'
+        && at - key_end < 4
+        && matches!(text.before(key_end, 1), b':' | b'=' | b'?' | b'.' | b'+' | b'|' | b'!')
+    {
+        key_end -= 1;
+    }
+    let Some(kind) = keys::before(text, key_end) else {
+        return match byte {
+            // What follows a colon in prose is a space.
+            b':' if text.bytes().get(at + 1).is_none_or(|next| *next > b' ') => in_address(text, at),
+            _ => Ok(None),
+        };
+    };
+    let next = text.at(at + 1)?;
+    // The rest of a longer operator has the say.
+    if byte != b'>' && matches!(next, b'=' | b':' | b'>' | b'~') {
+        return Ok(None);
+    }
+    if matches!(next, b' ' | b'\t') || matches!(text.before(key_end, 1), b' ' | b'\t') {
+        bond = if bond == Bond::Element { bond } else { Bond::Operator { tight: false } };
+    }
+    value(text, at + 1, kind, bond)
+}
+
+/// The value behind the quote at `at` in `"KEY", "value"`.
+pub(super) fn in_list(text: &Cursor, at: usize) -> Value {
+    let quote = text.at(at)?;
+    if !text.starts_with(at + 1, b", ")? || text.at(at + 3)? != quote {
+        return Ok(None);
+    }
+    match keys::before(text, at) {
+        Some(kind) => value(text, at + 2, kind, Bond::Loose),
+        None => Ok(None),
+    }
+}
+
+/// The value that a sentence or a command gives to the word at `at`.
+#[inline(never)]
+pub(super) fn in_sentence(text: &Cursor, at: usize) -> Value {
+    let mut end = word_end(text, at)?;
+    let mut kind = keys::of_word(text, end);
+    let mut bond = match kind {
+        Some(_) if text.before(at, 1) == b'-' => Bond::Loose,
+        Some(Kind::Authorization) => Bond::Loose,
+        _ => Bond::Neighbour,
+    };
+    let mut fresh = true;
+    for _ in 0..MOST_WORDS {
+        match text.at(end)? {
+            b' ' => {}
+            b':' | b'=' if !fresh && kind.is_some() => {
+                return match kind {
+                    Some(kind) => value(text, end + 1, kind, Bond::Loose),
+                    None => Ok(None),
+                };
+            }
+            _ => return Ok(None),
+        }
+        let begin = end + 1;
+        let first = text.at(begin)?;
+        if matches!(first, b'"' | b'\'' | b'`') {
+            return match kind {
+                Some(kind) if fresh => value(text, begin, kind, Bond::Loose),
+                Some(kind) if bond == Bond::Loose => value(text, begin, kind, bond),
+                _ => Ok(None),
+            };
+        }
+        end = word_end(text, begin)?;
+        if end == begin
+            || !matches!(text.at(end)?, b' ' | b':' | b'=' | b',' | b'.' | b';' | b'\n' | b'?' | b'!' | b')')
+        {
+            return match kind {
+                Some(kind) if fresh || bond == Bond::Loose => value(text, begin, kind, bond),
+                _ => Ok(None),
+            };
+        }
+        let word = text.slice(begin, end);
+        let links = LINKS.iter().any(|link| word.eq_ignore_ascii_case(link.as_bytes()));
+        let named = keys::of_word(text, end).or(match word {
+            // `IDENTIFIED BY '…'`
+            b"BY" | b"by" if text.slice(at, end).eq_ignore_ascii_case(b"identified by") => {
+                Some(Kind::Password)
+            }
+            _ => None,
+        });
+        fresh = named.is_some() && named != Some(Kind::Weak);
+        if fresh {
+            kind = named;
+        }
+        bond = if links { Bond::Loose } else { Bond::Neighbour };
+        // The rest of the sentence is about something else.
+        if kind.is_none() && !fresh && !matches!(word, b"by" | b"BY") {
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}
+
+/// Words between a key and its value.
+static LINKS: &[&str] =
+    &["is", "was", "to", "be", "as", "ist", "lautet", "est", "es", "era", "é", "è", "becomes"];
+
+fn word_end(text: &Cursor, at: usize) -> Result<usize, Open> {
+    text.run(at, LONGEST_WORD, |byte| byte.is_ascii_alphabetic() || byte >= 0x80)
+}
+
+/// The password of an address, `scheme://user:password@host`, whose second colon is at `colon`; or that of a command,
+/// `curl -u user:password`.
+fn in_address(text: &Cursor, colon: usize) -> Value {
+    let user = (0..=LONGEST_USER).find(|back| {
+        let byte = text.before(colon - back.min(&colon), 1);
+        !is_word(byte) && !matches!(byte, b'.' | b'%' | b'+' | b'-' | b'~' | b'$' | b'*')
+    });
+    let Some(mut before) = user.and_then(|back| colon.checked_sub(back)) else { return Ok(None) };
+    if text.slice(before.saturating_sub(3), before) != b"://" {
+        before -= usize::from(matches!(text.before(before, 1), b'"' | b'\''));
+        before -= usize::from(text.before(before, 1) == b' ');
+        let option = text.slice(before.saturating_sub(8), before);
+        let named = [&b" -u"[..], b"--user", b"-user"].iter().any(|name| option.ends_with(name));
+        return if named {
+            value(text, colon + 1, Kind::Password, Bond::Operator { tight: true })
+        } else {
+            Ok(None)
+        };
+    }
+    let begin = colon + 1;
+    let end = text.run(begin, LONGEST_URL_PASSWORD, |byte| {
+        byte > b' '
+            && byte < 0x80
+            && !matches!(byte, b'@' | b'/' | b'"' | b'\'' | b'<' | b'>' | b'\\' | b'`' | b'{' | b'(')
+    })?;
+    if text.at(end)? != b'@' {
+        return Ok(None);
+    }
+    let next = text.at(end + 1)?;
+    let password = text.slice(begin, end);
+    let named = PLACEHOLDERS.iter().any(|word| password.eq_ignore_ascii_case(word.as_bytes()));
+    let real = password.len() >= 3
+        && (is_alphanumeric(next) || matches!(next, b'[' | b'$' | b'<'))
+        && !named
+        && !is_reference(password)
+        && !(password.len() < 6 && password.iter().all(u8::is_ascii_digit));
+    Ok(real.then_some((begin, end)))
+}
+
+/// The value that begins at `at` or after white space, quotes and the name of a scheme.
+fn value(text: &Cursor, at: usize, kind: Kind, bond: Bond) -> Value {
+    let lines = bond == Bond::Element;
+    let mut begin = text.run(at, MOST_SPACES, |byte| {
+        matches!(byte, b' ' | b'\t') || lines && matches!(byte, b'\n' | b'\r')
+    })?;
+    // `**Password:** …`
+    if text.starts_with(begin, b"**")? {
+        begin = text.run(begin + 2, 1, |byte| byte == b' ')?;
+    }
+    let escaped = text.at(begin)? == b'\\';
+    if escaped {
+        begin = text.run(begin, 3, |byte| byte == b'\\')?;
+    }
+    // `b"…"`, `@"…"`
+    if matches!(text.at(begin)?, b'b' | b'r' | b'u' | b'L' | b'@')
+        && matches!(text.at(begin + 1)?, b'"' | b'\'')
+    {
+        begin += 1;
+    }
+    let mut quote = text.at(begin)?;
+    if matches!(quote, b'"' | b'\'' | b'`') {
+        begin += 1;
+        if text.at(begin)? == quote && !escaped {
+            if text.at(begin + 1)? != quote {
+                return Ok(None);
+            }
+            begin += 2;
+        }
+    } else if escaped {
+        return Ok(None);
+    } else {
+        quote = 0;
+    }
+    // `Bearer …`
+    let scheme = text.run(begin, LONGEST_WORD, |byte| byte.is_ascii_alphabetic() || byte == b'-')?;
+    let mut kind = kind;
+    if scheme > begin && text.at(scheme)? == b' ' {
+        let named =
+            SCHEMES.iter().any(|word| text.slice(begin, scheme).eq_ignore_ascii_case(word.as_bytes()));
+        if named || kind == Kind::Authorization {
+            begin = text.run(scheme, 2, |byte| byte == b' ')?;
+            kind = Kind::Token;
+        }
+    }
+    let quoted = quote != 0;
+    let mut end = begin;
+    loop {
+        let byte = text.at(end)?;
+        if quoted {
+            if byte == quote || byte == 0 || escaped && byte == b'\\' {
+                break;
+            }
+            if matches!(byte, b'\n' | b'\r') {
+                return Ok(None);
+            }
+        } else {
+            match byte {
+                0..=b' '
+                | b'"'
+                | b'\''
+                | b'`'
+                | b','
+                | b';'
+                | b'<'
+                | b'>'
+                | b')'
+                | b']'
+                | b'}'
+                | b'\\'
+                | b'&'
+                | 0x7F
+                | 0xC2
+                | 0xE0.. => break,
+                b'(' | b'[' | b'{' => return Ok(None),
+                _ => {}
+            }
+        }
+        if matches!(byte, b'=' | b':') && end > begin && keys::before(text, end).is_some() {
+            return Ok(None);
+        }
+        end += 1;
+        if end - begin == LONGEST_VALUE {
+            break;
+        }
+    }
+    let stop = text.at(end)?;
+    if !quoted {
+        while end > begin && matches!(text.before(end, 1), b'.' | b':' | b'?')
+            || text.before(end, 1) == b'*' && text.before(end, 2) == b'*'
+        {
+            end -= 1;
+        }
+    }
+    if bond == Bond::Element && !quoted {
+        let close = text.run(end, MOST_SPACES, |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))?;
+        if text.at(close)? != b'<' {
+            return Ok(None);
+        }
+    }
+    let found = text.slice(begin, end);
+    // Whoever looks for addresses finds this one.
+    if found.contains(&b'@') && email::verify(text, begin)? == Some(end) {
+        return Ok(None);
+    }
+    let judged = Judged { value: found, shape: Shape::of(found), quoted, bond, stop };
+    Ok(judged.is_secret(kind).then_some((begin, end)))
+}
+
+/// Names of schemes before a credential.
+static SCHEMES: &[&str] =
+    &["bearer", "basic", "token", "apikey", "api-key", "bot", "ssws", "key", "jwt", "digest"];
+
+/// Values that only say what would stand there.
+static PLACEHOLDERS: &[&str] = &["password", "passwd", "pass", "pwd", "secret", "token", "passwort", "pw"];
+
+/// Parts of values that are words about secrets, or about their form.
+static STEMS: &[&str] =
+    &["pass", "pwd", "secret", "token", "key", "auth", "credential", "senha", "wort", "login", "user"];
+
+/// Words that are no password although they stand where one would.
+static WORDS: &[&str] = &[
+    "required",
+    "optional",
+    "string",
+    "hidden",
+    "incorrect",
+    "invalid",
+    "default",
+    "undefined",
+    "unknown",
+    "missing",
+    "basic",
+    "plain",
+    "plaintext",
+    "encrypted",
+    "hashed",
+    "forgot",
+    "forgotten",
+    "strong",
+    "correct",
+    "expired",
+    "disabled",
+    "enabled",
+    "varchar",
+    "number",
+    "boolean",
+    "integer",
+    "protected",
+    "confidential",
+    "removed",
+    "hidden",
+    "masked",
+    "nothing",
+    "anything",
+    "whatever",
+    "prompt",
+    "stdin",
+    "submit",
+    "cancel",
+    "confirm",
+    "repeat",
+];
+
+/// Beginnings of names of algorithms and encodings, which have digits as passwords have.
+static ALGORITHMS: &[&str] = &[
+    "sha", "md5", "aes", "utf", "base64", "base32", "oauth", "rsa", "argon2", "bcrypt", "pbkdf2", "x509",
+    "ed25519", "hs256", "rs256",
+];
+
+struct Judged<'a> {
+    value: &'a [u8],
+    shape: Shape,
+    quoted: bool,
+    bond: Bond,
+    /// The byte after the value.
+    stop: u8,
+}
+
+impl Judged<'_> {
+    fn is_secret(&self, kind: Kind) -> bool {
+        let Shape { length, digits, letters, .. } = self.shape;
+        if length < 4 || self.value.contains(&b' ') || is_reference(self.value) {
+            return false;
+        }
+        let assigned = matches!(self.bond, Bond::Operator { .. } | Bond::Element);
+        match kind {
+            Kind::Pin => digits == length && length <= 8,
+            Kind::Weak => {
+                let mixed = self.shape.capitals > 0 && self.shape.capitals < letters && digits > 0;
+                assigned
+                    && (self.quoted || self.bond == Bond::Operator { tight: true })
+                    && length >= 20
+                    && (mixed || length >= 32 && digits > 0)
+                    && !is_uuid(self.value)
+                    && self.shape.is_random()
+            }
+            Kind::Token | Kind::Authorization => {
+                let clear = self.quoted || self.bond == Bond::Operator { tight: true } || length >= 12;
+                let random = self.shape.is_random() || digits == length && length >= 17;
+                length >= 8 && clear && random && !self.is_code()
+            }
+            Kind::Password => self.is_password(assigned),
+        }
+    }
+
+    fn is_password(&self, assigned: bool) -> bool {
+        let Shape { length, letters, digits, symbols, .. } = self.shape;
+        let strong =
+            self.value.iter().any(|byte| matches!(byte, b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'*'));
+        let speaks = STEMS.iter().any(|stem| shape::contains(self.value, stem.as_bytes()));
+        if self.is_code() || self.shape.different < 3 || length > 256 {
+            return false;
+        }
+        if letters == 0 {
+            return digits == length && length >= if self.bond == Bond::Neighbour { 8 } else { 4 };
+        }
+        if digits > 0 || symbols > 0 {
+            let algorithm = ALGORITHMS.iter().any(|name| begins_with(self.value, name));
+            return match self.bond {
+                Bond::Neighbour => length >= 6 && (self.shape.is_random() || strong && digits > 0),
+                _ if self.quoted && assigned => true,
+                Bond::Loose => length >= 5 && !algorithm && (digits > 0 || strong),
+                _ => (digits > 0 || strong) && !(speaks && symbols == 0 && self.value.contains(&b'_')),
+            };
+        }
+        // Letters only: where code or a configuration assigns it.
+        let config = self.bond == Bond::Operator { tight: true }
+            && matches!(self.stop, 0 | b'\n' | b'\r' | b';' | b'&');
+        let word = WORDS.iter().any(|word| self.value.eq_ignore_ascii_case(word.as_bytes()));
+        assigned && (self.quoted || config || self.bond == Bond::Element) && length >= 6 && !speaks && !word
+    }
+
+    /// A name, a path or a call of a program, unless it is in quotes or random.
+    fn is_code(&self) -> bool {
+        let first = self.value.first().copied().unwrap_or(0);
+        let names = self.value.iter().all(|byte| is_word(*byte) || matches!(byte, b'.' | b'-' | b'/' | b':'));
+        if names && matches!(first, b'.' | b'/' | b':') && !self.shape.is_random() {
+            return true;
+        }
+        if matches!(first, b'#' | b'@' | b'%' | b'$' | b'~')
+            && self.shape.digits == 0
+            && self.shape.symbols == 1
+        {
+            return true;
+        }
+        let path = self.value.contains(&b'.') || self.value.contains(&b'/') || self.value.contains(&b':');
+        !self.quoted && names && path && !first.is_ascii_digit() && !self.shape.is_random()
+    }
+}
+
+fn begins_with(value: &[u8], word: &str) -> bool {
+    value.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Eight, four, four, four and twelve digits: a name, mostly.
+fn is_uuid(value: &[u8]) -> bool {
+    value.len() == 36
+        && value.iter().enumerate().all(|(at, byte)| {
+            if matches!(at, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() }
+        })
+}
+
+/// Refers to a secret, hides it, or stands where one will.
+fn is_reference(value: &[u8]) -> bool {
+    let (first, second) = (value.first().copied().unwrap_or(0), value.get(1).copied().unwrap_or(0));
+    let last = value.last().copied().unwrap_or(0);
+    let variable = first == b'$'
+        && (second.is_ascii_alphabetic() || second == b'_')
+        && value.iter().skip(1).all(|byte| is_word(*byte));
+    variable
+        || matches!(first, b'{' | b'[' | b'(')
+        || first == b'%' && last == b'%'
+        || value.windows(3).any(|part| part == b"://")
+        || shape::stands_for_another(value)
+        || Shape::of(value).is_filler() && !value.iter().all(u8::is_ascii_digit)
+}
+
+/// The end of a run of digits before a colon and of the token behind it: a bot of Telegram.
+pub(super) fn bot(
+    text: &Cursor,
+    colon: usize,
+    floor: usize,
+) -> Result<Option<(usize, usize)>, (usize, Open)> {
+    let digits =
+        (0..=10).take_while(|back| text.before(colon - back.min(&colon), 1).is_ascii_digit()).count();
+    let start = colon - digits;
+    let labelled =
+        text.before(start, 1) == b't' && text.before(start, 2) == b'o' && text.before(start, 3) == b'b';
+    if !(8..=10).contains(&digits) || start < floor || is_word(text.before(start, 1)) && !labelled {
+        return Ok(None);
+    }
+    let end = text.run_of(colon + 1, 36, Class::TOKEN).map_err(|open| (start, open))?;
+    let body = text.slice(colon + 1, end);
+    let real = (34..=35).contains(&body.len()) && body.first() == Some(&b'A') && Shape::of(body).is_random();
+    Ok(real.then_some((start, end)))
+}
