@@ -2,7 +2,7 @@
 //!
 //! Parses words and hands over; the work is in [`crate::command`].
 
-use crate::command::{self, Status, dry_run, gateway, lint, render, scan};
+use crate::command::{self, Status, dry_run, explain, gateway, lint, models, render, scan};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -22,6 +22,8 @@ enum Command {
     Gateway(Gateway),
     /// Works on a policy file without traffic
     Policy(Policy),
+    /// Lists what is known of Together's models; others are served all the same
+    Models(models::Options),
 }
 
 #[derive(Debug, Args)]
@@ -46,6 +48,8 @@ struct Policy {
 enum PolicyCommand {
     /// Shows every problem of a policy file at once
     Lint(lint::Options),
+    /// Shows what a policy file becomes in Envoy, and the order in which targets would be tried
+    Explain(explain::Options),
     /// Shows what would happen to the request (or SSE transcript) on standard input
     Try(dry_run::Options),
     /// Answers every `{"id", "text"}` line on standard input with what the chain finds
@@ -67,6 +71,8 @@ impl Cli {
             Command::Render(options) => options.run(),
             Command::Gateway(Gateway { command: GatewayCommand::Run(options) }) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Lint(options) }) => options.run(),
+            Command::Models(options) => options.run(),
+            Command::Policy(Policy { command: PolicyCommand::Explain(options) }) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Try(options) }) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Scan(options) }) => options.run(),
         }

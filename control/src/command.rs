@@ -3,8 +3,10 @@
 //! Invariant: standard output carries only what the command was asked for.
 
 pub mod dry_run;
+pub mod explain;
 pub mod gateway;
 pub mod lint;
+pub mod models;
 pub mod render;
 pub mod scan;
 

@@ -160,11 +160,12 @@ pub struct ErrorMatcher {
 
 #[derive(Debug, Clone, Serialize)]
 pub struct HttpHeadersMatch {
-    pub headers: Vec<HeaderMatcher>,
+    pub headers: Vec<StringHeaderMatcher>,
 }
 
+/// `envoy.config.route.v3.HeaderMatcher` with a text to compare.
 #[derive(Debug, Clone, Serialize)]
-pub struct HeaderMatcher {
+pub struct StringHeaderMatcher {
     pub name: String,
     pub string_match: StringMatcher,
 }

@@ -160,3 +160,50 @@ fn words_that_mean_nothing_are_refused() {
     assert_eq!(run(&["gateway", "run", "--listen", "nowhere"], "").0, 2);
     assert_eq!(run(&["render", "-", "--format", "nginx"], "").0, 2);
 }
+
+#[test]
+fn explain_shows_what_every_routing_key_became() {
+    for path in crate::files("golden", "yaml") {
+        let (status, out, err) =
+            run(&["policy", "explain", "--json", "--routes", path.to_str().unwrap()], "");
+        assert_eq!(status, 0, "{err}");
+        let told: Value = serde_json::from_str(&out).unwrap();
+        let rendered = std::fs::read_to_string(path.with_extension("envoy.yaml")).unwrap();
+        for row in told["keys"].as_array().unwrap() {
+            let became = row["became"].as_str().unwrap();
+            assert_ne!(became, "-", "{}: {row}", path.display());
+            // One word of what is told stands in what was rendered.
+            let word = became.rsplit([' ', '.']).next().unwrap();
+            assert!(rendered.contains(word) || became.contains("authorization"), "{row}");
+        }
+        assert!(!told["order"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn explain_shows_the_order_for_a_request() {
+    let file = crate::folder("golden").join("every-option.yaml");
+    let order = |arguments: &[&str]| {
+        let all = [&["policy", "explain", "--json", "--routes", file.to_str().unwrap()], arguments].concat();
+        let told: Value = serde_json::from_str(&run(&all, "").1).unwrap_or_default();
+        let attempts = told["order"].as_array().cloned().unwrap_or_default();
+        let named = attempts.iter().map(|a| format!("{} {}", a["cluster"].as_str().unwrap(), a["seconds"]));
+        named.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        order(&["--model", "local", "--provider", "openai-compatible"])[..2],
+        ["kt_local 60", "kt_local 60"]
+    );
+    assert_eq!(order(&["--provider", "together", "--stream"]), ["kt_from-env~s 300", "kt_from-env~s 300"]);
+    assert!(order(&["--provider", "nobody"]).is_empty());
+}
+
+#[test]
+fn models_are_listed_for_people_and_programs() {
+    let listed: Value = serde_json::from_str(&run(&["models", "--json", "mythomax"], "").1).unwrap();
+    assert_eq!(listed[0]["id"], "Gryphe/MythoMax-L2-13b");
+    assert_eq!(listed[0]["context_length"], 4096);
+    let text = run(&["models"], "").1;
+    assert!(text.lines().count() > 50 && text.starts_with("ID "), "{text}");
+    assert_eq!(run(&["models", "no such model"], "").0, 1);
+}

@@ -234,7 +234,7 @@ pub(super) fn endpoint_breaker(target: &Target) -> Option<&config::CircuitBreake
 fn error_matcher(retry: &config::Retry) -> Option<HttpOutlierDetection> {
     let statuses: Vec<String> = retry.retryable_status_codes.iter().map(u16::to_string).collect();
     let string_match = StringMatcher::SafeRegex(SafeRegex { regex: statuses.join("|") });
-    let status = HeaderMatcher { name: ":status".into(), string_match };
+    let status = StringHeaderMatcher { name: ":status".into(), string_match };
     (!statuses.is_empty()).then(|| HttpOutlierDetection {
         error_matcher: ErrorMatcher {
             http_response_headers_match: HttpHeadersMatch { headers: vec![status] },
