@@ -3,6 +3,7 @@
 //! A body may end in its last chunk or in trailers (every HTTP/2 client may do so, and Envoy's decompressor always does), so
 //! both ends lead to the same place.
 
+use crate::cut;
 use crate::host::{self, state};
 use kt_core::event::Latency;
 use kt_core::exchange::{
@@ -15,12 +16,16 @@ use std::rc::Rc;
 
 /// One request and its answer.
 pub(crate) struct DownstreamFilter {
+    /// Envoy's number of this stream.
+    id: u32,
     exchange: Exchange,
     request: Phase,
     answer: Option<AnswerMode>,
     has_content_length: bool,
     /// The client has been answered by us.
     replied: bool,
+    /// The stream was ended by us, and its client may not know how to.
+    is_cut: bool,
     /// Headers of a streamed answer wait for its first chunk.
     stream_started: bool,
     may_retry: bool,
@@ -51,13 +56,15 @@ struct Clock {
 }
 
 impl DownstreamFilter {
-    pub(crate) fn new(gateway: Rc<Gateway>) -> DownstreamFilter {
+    pub(crate) fn new(id: u32, gateway: Rc<Gateway>) -> DownstreamFilter {
         DownstreamFilter {
+            id,
             exchange: Exchange::new(gateway),
             request: Phase::Done,
             answer: None,
             has_content_length: false,
             replied: false,
+            is_cut: false,
             stream_started: false,
             may_retry: false,
             status: 0,
@@ -171,6 +178,10 @@ impl DownstreamFilter {
         let leaves = out.as_ref().map_or(chunk.len(), Vec::len);
         if let Some(out) = &out {
             host::set_response_body(out);
+            if !ends && !self.is_cut && self.exchange.closed() {
+                self.is_cut = true;
+                cut::begin(self.id);
+            }
         }
         if self.stream_started {
             return Action::Continue;
@@ -352,6 +363,9 @@ impl HttpContext for DownstreamFilter {
     }
 
     fn on_log(&mut self) {
+        if self.is_cut {
+            cut::end(self.id);
+        }
         let timing = self.timing();
         // An empty value says that no event is wanted; without a value Envoy writes a line of its own.
         let mut line = self.exchange.finish(&timing).unwrap_or_default();

@@ -6,7 +6,7 @@
 use kt_core::reply::Reply;
 use proxy_wasm::hostcalls;
 use proxy_wasm::types::{BufferType, MapType};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Filter state of our own lives under this prefix (Envoy puts `wasm.` before it).
 pub(crate) mod state {
@@ -122,6 +122,18 @@ pub(crate) fn text(path: [&str; 2]) -> Option<String> {
 /// Makes Envoy choose the route's cluster again.
 pub(crate) fn clear_route_cache() {
     let _ = hostcalls::call_foreign_function("clear_route_cache", None);
+}
+
+/// Calls the tick of the root context so often; zero stops it.
+pub(crate) fn tick_every(period: Duration) {
+    let _ = hostcalls::set_tick_period(period);
+}
+
+/// Resets a stream that is not over, from outside of it.
+pub(crate) fn reset(context: u32) {
+    if hostcalls::set_effective_context(context).is_ok() {
+        let _ = hostcalls::reset_http_response();
+    }
 }
 
 /// Answers in place of the upstream. In the middle of an answer this resets the stream.

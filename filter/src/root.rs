@@ -3,6 +3,7 @@
 //! Refuses a configuration that does not compile, which makes Envoy keep the one it has.
 
 use crate::attempt::AttemptFilter;
+use crate::cut;
 use crate::downstream::DownstreamFilter;
 use crate::host;
 use kt_core::exchange::Gateway;
@@ -56,14 +57,18 @@ impl RootContext for Root {
         }
     }
 
+    fn on_tick(&mut self) {
+        cut::tick();
+    }
+
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
     }
 
-    fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         match &self.role {
             Role::None => None,
-            Role::Downstream(gateway) => Some(Box::new(DownstreamFilter::new(gateway.clone()))),
+            Role::Downstream(gateway) => Some(Box::new(DownstreamFilter::new(id, gateway.clone()))),
             Role::Attempt(attempt) => Some(Box::new(AttemptFilter::new(attempt.clone()))),
         }
     }

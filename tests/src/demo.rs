@@ -6,6 +6,7 @@
 
 mod schema;
 
+use crate::response;
 use crate::upstream::{Answer, Request};
 use serde_json::{Map, Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -28,12 +29,33 @@ impl Demo {
             ("GET", "/v1/models") => models(),
             ("POST", "/v1/chat/completions") => self.complete(&request.body, Surface::Chat),
             ("POST", "/v1/completions") => self.complete(&request.body, Surface::Text),
+            ("POST", "/v1/responses") => self.respond(&request.body),
             _ => refuse(
                 404,
                 "unknown_path",
-                "the demo upstream knows /v1/chat/completions, /v1/completions and /v1/models",
+                "the demo upstream knows /v1/chat/completions, /v1/completions, /v1/responses and /v1/models",
             ),
         }
+    }
+
+    fn respond(&self, body: &[u8]) -> Answer {
+        let Ok(Value::Object(request)) = serde_json::from_slice(body) else {
+            return refuse(400, "invalid_json", "the body is not a JSON object");
+        };
+        let model = request.get("model").and_then(Value::as_str).unwrap_or("demo");
+        let said = match request.get("input") {
+            Some(Value::Array(items)) => {
+                items.iter().rev().find_map(|item| item.get("content").or(item.get("output"))).map(text)
+            }
+            input => input.map(text),
+        };
+        let text = format!("You said: {}", said.unwrap_or_default());
+        if request.get("stream") != Some(&Value::Bool(true)) {
+            return Answer::json(200, &response::document(model, Some(&text)).to_string());
+        }
+        response::events(model, &pieces(&text))
+            .into_iter()
+            .fold(Answer::chunks::<&str>([]), |answer, event| answer.bytes(event).wait(self.pace))
     }
 
     fn complete(&self, body: &[u8], surface: Surface) -> Answer {

@@ -8,6 +8,7 @@ pub mod demo;
 pub mod envoy;
 pub mod redirect;
 pub mod repository;
+pub mod response;
 pub mod scenario;
 pub mod upstream;
 pub mod wire;

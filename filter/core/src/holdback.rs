@@ -4,6 +4,10 @@
 //! edits before it. Invariants: a match is never released in part; what is released, edited, is what a one-shot inspection of
 //! the whole lane would have given, whatever the deltas were; the window keeps only what is held and [`LOOKBEHIND_BYTES`].
 
+mod json;
+
+pub use json::JsonHoldback;
+
 use crate::config::Role;
 use crate::order::by_place;
 use crate::policy::{Active, Chain, Direction, Finding, Scratch};
@@ -44,7 +48,7 @@ pub struct Holdback {
     base: u64,
     /// First byte of the window that is not released.
     open: usize,
-    /// Edits before `open`, oldest first, until [`Holdback::forget`] drops them.
+    /// Edits before `open`, oldest first, until [`LaneHold::forget`] drops them.
     edits: VecDeque<Edit>,
 }
 
@@ -59,18 +63,13 @@ impl Holdback {
         self.base + self.open as u64
     }
 
-    /// Bytes that wait for more text.
-    pub fn held_bytes(&self) -> usize {
-        self.window.len() - self.open
-    }
-
     /// The decided text from `place` on as it came in, while it is still at hand.
     pub fn decided_since(&self, place: u64) -> Option<&str> {
         let start = usize::try_from(place.checked_sub(self.base)?).ok()?;
         self.window.get(start..self.open)
     }
 
-    /// Edits of decided text that [`Holdback::forget`] has not dropped, oldest first.
+    /// Edits of decided text that [`LaneHold::forget`] has not dropped, oldest first.
     pub fn edits(&self) -> impl Iterator<Item = &Edit> {
         self.edits.iter()
     }
@@ -84,8 +83,31 @@ impl Holdback {
         scratch: &mut Scratch,
         findings: &mut Vec<Finding>,
     ) -> Progress {
-        self.window.push_str(delta);
+        self.take(delta);
         self.decide(chain, active, scratch, findings, false)
+    }
+
+    /// Adds text that is not looked at yet.
+    fn take(&mut self, text: &str) {
+        self.window.push_str(text);
+    }
+
+    /// A text that has ended, with its edits; all of it has to be in the window.
+    fn edited(&self) -> String {
+        let mut edited = String::with_capacity(self.window.len());
+        let mut at = 0;
+        for edit in &self.edits {
+            let (start, end) = (self.local(edit.start), self.local(edit.end));
+            edited.push_str(self.window.get(at..start).unwrap_or_default());
+            edited.push_str(&edit.marker);
+            at = end;
+        }
+        edited.push_str(self.window.get(at..).unwrap_or_default());
+        edited
+    }
+
+    fn local(&self, place: u64) -> usize {
+        usize::try_from(place.saturating_sub(self.base)).unwrap_or(usize::MAX)
     }
 
     /// The lane has ended: everything is decided.
@@ -97,13 +119,6 @@ impl Holdback {
         findings: &mut Vec<Finding>,
     ) -> Progress {
         self.decide(chain, active, scratch, findings, true)
-    }
-
-    /// Drops edits that end at or before `place`; text up to there has left.
-    pub fn forget(&mut self, place: u64) {
-        while self.edits.front().is_some_and(|edit| edit.end <= place) {
-            self.edits.pop_front();
-        }
     }
 
     fn decide(
@@ -166,6 +181,102 @@ impl Holdback {
         self.window.drain(..keep);
         self.base += keep as u64;
         self.open -= keep;
+    }
+}
+
+/// One lane of any kind.
+#[derive(Debug)]
+pub enum LaneHold {
+    /// Prose, names, and whatever else is one text.
+    Text(Holdback),
+    /// JSON text.
+    Json(Box<JsonHoldback>),
+}
+
+impl LaneHold {
+    /// A lane of which nothing has come.
+    pub fn new(is_json: bool) -> LaneHold {
+        match is_json {
+            false => LaneHold::Text(Holdback::default()),
+            true => LaneHold::Json(Box::default()),
+        }
+    }
+
+    /// Bytes of the lane that came in so far.
+    pub fn received(&self) -> u64 {
+        match self {
+            LaneHold::Text(hold) => hold.received(),
+            LaneHold::Json(hold) => hold.received(),
+        }
+    }
+
+    /// Bytes of the lane that are decided.
+    pub fn released(&self) -> u64 {
+        match self {
+            LaneHold::Text(hold) => hold.released(),
+            LaneHold::Json(hold) => hold.released(),
+        }
+    }
+
+    /// Bytes that wait for more text.
+    pub fn held_bytes(&self) -> u64 {
+        self.received() - self.released()
+    }
+
+    /// Whether the decided text from `place` on is nothing but white space.
+    pub fn is_blank_since(&self, place: u64) -> bool {
+        match self {
+            LaneHold::Text(hold) => hold.decided_since(place).is_some_and(|text| text.trim().is_empty()),
+            LaneHold::Json(_) => false,
+        }
+    }
+
+    /// Edits of decided text that [`LaneHold::forget`] has not dropped, oldest first.
+    pub fn edits(&self) -> impl Iterator<Item = &Edit> {
+        match self {
+            LaneHold::Text(hold) => hold.edits.iter(),
+            LaneHold::Json(hold) => hold.edits().iter(),
+        }
+    }
+
+    /// Takes one more delta.
+    pub fn push(
+        &mut self,
+        chain: &Chain,
+        active: Active,
+        delta: &str,
+        scratch: &mut Scratch,
+        findings: &mut Vec<Finding>,
+    ) -> Progress {
+        match self {
+            LaneHold::Text(hold) => hold.push(chain, active, delta, scratch, findings),
+            LaneHold::Json(hold) => hold.push(chain, active, delta, scratch, findings),
+        }
+    }
+
+    /// The lane has ended: everything is decided.
+    pub fn finish(
+        &mut self,
+        chain: &Chain,
+        active: Active,
+        scratch: &mut Scratch,
+        findings: &mut Vec<Finding>,
+    ) -> Progress {
+        match self {
+            LaneHold::Text(hold) => hold.finish(chain, active, scratch, findings),
+            LaneHold::Json(hold) => hold.finish(chain, active, scratch, findings),
+        }
+    }
+
+    /// Drops edits that end at or before `place`; text up to there has left.
+    pub fn forget(&mut self, place: u64) {
+        let edits = match self {
+            LaneHold::Text(hold) => &mut hold.edits,
+            LaneHold::Json(hold) => hold.edits_mut(),
+        };
+        while edits.front().is_some_and(|edit| edit.end <= place) {
+            edits.pop_front();
+        }
     }
 }
 

@@ -12,9 +12,10 @@ mod escape;
 pub(crate) mod json;
 mod keys;
 mod names;
-mod nested;
+pub(crate) mod nested;
 mod plain;
 mod reader;
+mod responses;
 mod schema;
 mod turn;
 
@@ -38,6 +39,8 @@ pub enum Endpoint {
     Embeddings,
     /// `POST /v1/rerank`.
     Rerank,
+    /// `POST /v1/responses`.
+    Responses,
 }
 
 impl Endpoint {
@@ -48,6 +51,7 @@ impl Endpoint {
             "completions" => Some(Endpoint::Completions),
             "embeddings" => Some(Endpoint::Embeddings),
             "rerank" => Some(Endpoint::Rerank),
+            "responses" => Some(Endpoint::Responses),
             _ => None,
         }
     }
@@ -59,6 +63,7 @@ impl Endpoint {
             Endpoint::Completions => "completions",
             Endpoint::Embeddings => "embeddings",
             Endpoint::Rerank => "rerank",
+            Endpoint::Responses => "responses",
         }
     }
 }
@@ -152,9 +157,13 @@ mod tests {
 
     #[test]
     fn a_path_names_its_endpoint_or_none() {
-        for endpoint in
-            [Endpoint::ChatCompletions, Endpoint::Completions, Endpoint::Embeddings, Endpoint::Rerank]
-        {
+        for endpoint in [
+            Endpoint::ChatCompletions,
+            Endpoint::Completions,
+            Endpoint::Embeddings,
+            Endpoint::Rerank,
+            Endpoint::Responses,
+        ] {
             assert_eq!(Endpoint::from_path(&format!("/v1/{}", endpoint.name())), Some(endpoint));
         }
         for path in [

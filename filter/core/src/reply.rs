@@ -9,6 +9,7 @@ use crate::message::BodyErrorKind;
 use crate::plugin::Target;
 use crate::policy::{Direction, Finding};
 use crate::sse::encode;
+use std::borrow::Cow;
 
 /// A complete answer without an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +43,7 @@ impl Reply {
     /// No endpoint of that name.
     pub fn unknown_path() -> Reply {
         let message = "This path is not served. Inspected paths are /v1/chat/completions, /v1/completions, \
-                       /v1/embeddings and /v1/rerank; others must be listed in `gateway.passthrough_paths`.";
+                       /v1/responses, /v1/embeddings and /v1/rerank; others must be listed in `gateway.passthrough_paths`.";
         Reply::error(404, "invalid_request_error", "unknown_path", message)
     }
 
@@ -72,6 +73,13 @@ impl Reply {
     pub fn token_prompt() -> Reply {
         let message = "Prompts of token ids cannot be inspected and are refused while a content policy is on; send text.";
         Reply::error(400, "invalid_request_error", "uninspectable_prompt", message)
+    }
+
+    /// The request goes on from text that only the provider has.
+    pub fn unseen_text() -> Reply {
+        let message = "`previous_response_id`, `conversation`, `prompt` and item references stand for text that the provider \
+                       keeps and that cannot be inspected; they are refused while a content policy is on. Send the items themselves.";
+        Reply::error(400, "invalid_request_error", "uninspectable_input", message)
     }
 
     /// A part that cannot be inspected, where the operator refuses those.
@@ -156,19 +164,38 @@ impl Reply {
 }
 
 /// The last frames of a stream that a policy ends: an error event without an `event:` line, which some SDKs would drop,
-/// then the end marker.
-pub fn stream_blocked(finding: &Finding, message: Option<&str>) -> Vec<u8> {
-    stream_end(&block_body(Direction::Response, finding, message))
+/// then the end marker. `number`: of the event, in a stream of `/v1/responses`.
+pub fn stream_blocked(number: Option<u64>, finding: &Finding, message: Option<&str>) -> Vec<u8> {
+    let direction = Direction::Response;
+    let message = block_message(direction, finding, message);
+    stream_end(number, &message, "policy_violation", block_code(direction), Some(finding))
 }
 
 /// The last frames of a stream that cannot be inspected any further.
-pub fn stream_failed(why: &str) -> Vec<u8> {
+pub fn stream_failed(number: Option<u64>, why: &str) -> Vec<u8> {
     let message = format!("The upstream's answer could not be inspected ({why}) and was cut.");
-    stream_end(&error_body(&message, "gateway_error", "gateway_failure", None))
+    stream_end(number, &message, "gateway_error", "gateway_failure", None)
 }
 
-fn stream_end(error: &[u8]) -> Vec<u8> {
-    let mut frames = encode::data(error);
+/// `/v1/responses` has an event of its own for errors, which SDKs hand on as one among others; the member `error` makes
+/// them raise.
+fn stream_end(
+    number: Option<u64>,
+    message: &str,
+    kind: &str,
+    code: &str,
+    finding: Option<&Finding>,
+) -> Vec<u8> {
+    let mut json = Writer::new('{');
+    if let Some(number) = number {
+        json.text("type", "error");
+        json.number("sequence_number", number);
+        json.text("code", code);
+        json.text("message", message);
+        json.null("param");
+    }
+    write_error(&mut json, message, kind, code, finding);
+    let mut frames = encode::data(&json.end('}'));
     frames.extend(encode::data(b"[DONE]"));
     frames
 }
@@ -180,19 +207,30 @@ fn block_code(direction: Direction) -> &'static str {
     }
 }
 
-fn block_body(direction: Direction, finding: &Finding, message: Option<&str>) -> Vec<u8> {
+fn block_message<'m>(direction: Direction, finding: &Finding, message: Option<&'m str>) -> Cow<'m, str> {
     let what = match direction {
         Direction::Request => "request",
         Direction::Response => "answer",
     };
-    let standard = format!("The {what} was blocked by the policy `{}`.", finding.policy.name());
-    let message = message.unwrap_or(&standard);
-    error_body(message, "policy_violation", block_code(direction), Some(finding))
+    message.map_or_else(
+        || format!("The {what} was blocked by the policy `{}`.", finding.policy.name()).into(),
+        Cow::Borrowed,
+    )
+}
+
+fn block_body(direction: Direction, finding: &Finding, message: Option<&str>) -> Vec<u8> {
+    let message = block_message(direction, finding, message);
+    error_body(&message, "policy_violation", block_code(direction), Some(finding))
 }
 
 /// An error in OpenAI's shape, with the policy and the reason where a finding is behind it.
 fn error_body(message: &str, kind: &str, code: &str, finding: Option<&Finding>) -> Vec<u8> {
     let mut json = Writer::new('{');
+    write_error(&mut json, message, kind, code, finding);
+    json.end('}')
+}
+
+fn write_error(json: &mut Writer, message: &str, kind: &str, code: &str, finding: Option<&Finding>) {
     json.open("error", '{');
     json.text("message", message);
     json.text("type", kind);
@@ -203,5 +241,4 @@ fn error_body(message: &str, kind: &str, code: &str, finding: Option<&Finding>) 
         json.text("reason", &finding.reason());
     }
     json.close('}');
-    json.end('}')
 }

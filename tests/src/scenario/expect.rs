@@ -68,6 +68,11 @@ struct Upstream {
 }
 
 impl Expect {
+    /// Strings that the answer's body must not have.
+    pub fn absent(&self) -> &[String] {
+        &self.absent
+    }
+
     /// What does not hold.
     pub fn problems(&self, call: &Call, answer: &ModelAnswer, outcome: &Outcome) -> Vec<String> {
         let mut problems = Vec::new();

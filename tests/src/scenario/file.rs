@@ -5,6 +5,7 @@
 
 use super::{Arrival, Expect, ModelAnswer};
 use crate::client::Call;
+use crate::response;
 use crate::wire::Headers;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -163,6 +164,8 @@ struct Answer {
     content: Option<String>,
     /// Deltas of one streamed message, in events as Together writes them.
     deltas: Option<Vec<String>>,
+    /// The same as `/v1/responses` streams it: the text five times, every event with its name and number, no `[DONE]`.
+    response_deltas: Option<Vec<String>>,
     /// Data of the events of a stream; `[DONE]` is added.
     events: Option<Vec<Value>>,
     /// A stream byte for byte.
@@ -247,7 +250,10 @@ fn by_event(body: &[u8]) -> Vec<Vec<u8>> {
 
 impl Answer {
     fn is_stream(&self) -> bool {
-        self.deltas.is_some() || self.events.is_some() || self.stream.is_some()
+        self.deltas.is_some()
+            || self.response_deltas.is_some()
+            || self.events.is_some()
+            || self.stream.is_some()
     }
 
     fn body(&self) -> Vec<u8> {
@@ -259,6 +265,9 @@ impl Answer {
         }
         if let Some(deltas) = &self.deltas {
             return stream_of(&chat_events(deltas));
+        }
+        if let Some(deltas) = &self.response_deltas {
+            return response::message(deltas).into_bytes();
         }
         let document = self.json.clone().unwrap_or_else(|| {
             json!({

@@ -6,7 +6,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// The text of every lane of a transcript of server-sent events, by names such as `0.content` and `0.tool_calls.1.arguments`.
-/// An error frame is the lane `error`, the closing frame the lane `done`.
+/// An error frame is the lane `error`, the closing frame the lane `done`. A stream of `/v1/responses` has lanes such as
+/// `0.output_text` for the deltas of output item 0, and one for every copy: `0.output_text.done`, `0.part`, `0.item`, `0.completed`.
 pub fn lanes(transcript: &str) -> BTreeMap<String, String> {
     let mut lanes = BTreeMap::new();
     for line in transcript.lines() {
@@ -21,6 +22,9 @@ pub fn lanes(transcript: &str) -> BTreeMap<String, String> {
         };
         if let Some(error) = event.get("error") {
             add(&mut lanes, "error".into(), error.get("code").and_then(Value::as_str).unwrap_or_default());
+        }
+        if let Some(kind) = event.get("type").and_then(Value::as_str) {
+            response_event(kind, &event, &mut lanes);
         }
         for choice in event.get("choices").and_then(Value::as_array).into_iter().flatten() {
             read(choice, &mut lanes);
@@ -38,7 +42,7 @@ fn read(choice: &Value, lanes: &mut BTreeMap<String, String>) {
         add(lanes, format!("{index}.finish_reason"), reason);
     }
     let Some(delta) = choice.get("delta") else { return };
-    for key in ["content", "reasoning", "reasoning_content", "refusal"] {
+    for key in ["role", "content", "reasoning", "reasoning_content", "refusal"] {
         if let Some(text) = delta.get(key).and_then(Value::as_str) {
             add(lanes, format!("{index}.{key}"), text);
         }
@@ -49,6 +53,41 @@ fn read(choice: &Value, lanes: &mut BTreeMap<String, String>) {
             add(lanes, format!("{index}.tool_calls.{number}.arguments"), text);
         }
     }
+}
+
+fn response_event(kind: &str, event: &Value, lanes: &mut BTreeMap<String, String>) {
+    let item = event.get("output_index").and_then(Value::as_u64).unwrap_or(0);
+    let kind = kind.strip_prefix("response.").unwrap_or(kind);
+    if let (Some(stem), Some(delta)) = (kind.strip_suffix(".delta"), event.get("delta")) {
+        return add(lanes, format!("{item}.{stem}"), delta.as_str().unwrap_or_default());
+    }
+    match kind {
+        "content_part.done" | "reasoning_summary_part.done" => {
+            add(lanes, format!("{item}.part"), &texts(event.get("part")))
+        }
+        "output_item.done" => add(lanes, format!("{item}.item"), &texts(event.get("item"))),
+        "completed" | "incomplete" => {
+            let items = event.pointer("/response/output").and_then(Value::as_array);
+            for (number, item) in items.into_iter().flatten().enumerate() {
+                add(lanes, format!("{number}.completed"), &texts(Some(item)));
+            }
+        }
+        _ if kind.ends_with(".done") => add(lanes, format!("{item}.{kind}"), &texts(Some(event))),
+        _ => {}
+    }
+}
+
+/// What an item, a part, or an event that repeats one of their strings says.
+fn texts(value: Option<&Value>) -> String {
+    let mut said = String::new();
+    for key in ["text", "refusal", "arguments", "input", "code"] {
+        said.push_str(value.and_then(|value| value.get(key)).and_then(Value::as_str).unwrap_or_default());
+    }
+    for key in ["content", "summary"] {
+        let parts = value.and_then(|value| value.get(key)).and_then(Value::as_array);
+        said.extend(parts.into_iter().flatten().map(|part| texts(Some(part))));
+    }
+    said
 }
 
 fn add(lanes: &mut BTreeMap<String, String>, lane: String, text: &str) {

@@ -5,6 +5,7 @@ use kt_tests::envoy::Gateway;
 use kt_tests::repository;
 use kt_tests::scenario;
 use kt_tests::upstream::Upstream;
+use serde_json::json;
 use std::process::Command;
 
 /// Runs `tests/sdk/<script>` against the gateway; fails with everything it said.
@@ -56,6 +57,19 @@ fn the_snippets_of_the_quick_start_work_with_another_base_url() {
 #[test]
 fn the_openai_sdk_is_redacted_and_refused_unary_and_streaming() {
     run("openai_sdk.py", &gateway().1);
+}
+
+#[test]
+fn the_responses_of_the_openai_sdk_are_redacted_refused_and_never_asked_for_twice() {
+    let upstream = demo();
+    let mut config = scenario::quick_start();
+    config["policy"]["safety-filter"] =
+        json!({"action": "block", "apply_to": "output", "block_if": ["project nightfall"]});
+    let gateway = with_config(&upstream, &config).start();
+    run("openai_responses.py", &gateway);
+    let asked =
+        upstream.take_requests().iter().filter(|request| request.text().contains("nightfall")).count();
+    assert_eq!(asked, 2, "once whole, once streamed");
 }
 
 #[test]

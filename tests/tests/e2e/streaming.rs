@@ -140,7 +140,7 @@ fn a_block_in_mid_stream_cancels_the_upstream() {
     .unwrap();
     let mut config = kt_tests::scenario::quick_start();
     config["policy"]["safety-filter"]["block_if"] = json!(["project nightfall"]);
-    let gateway = crate::with_config(&upstream, &config).start();
+    let mut gateway = crate::with_config(&upstream, &config).start();
     let mut stream = gateway.open(&streaming("Hello"));
     assert!(stream.piece().unwrap().is_some());
     gate.open();
@@ -157,4 +157,16 @@ fn a_block_in_mid_stream_cancels_the_upstream() {
             && !text.contains("event:"),
         "{text}"
     );
+    // This client does not close, and the model would go on.
+    let late = Instant::now() + Duration::from_secs(3);
+    while upstream.abandoned() == 0 {
+        assert!(Instant::now() < late, "the upstream request was not cancelled");
+        thread::sleep(Duration::from_millis(5));
+    }
+    drop(stream);
+    let event = gateway.await_events(1).pop().unwrap();
+    assert_eq!((&event["ended"], &event["verdict"]), (&json!("blocked"), &json!("block")));
+    let again = gateway.send(&streaming("Hello"));
+    assert_eq!(again.status, 200);
+    assert!(gateway.is_alive());
 }

@@ -183,6 +183,9 @@ impl Exchange {
         if request.token_prompt {
             return Err(self.refuse(Reply::token_prompt(), Ended::Refused));
         }
+        if request.goes_on_from_unseen {
+            return Err(self.refuse(Reply::unseen_text(), Ended::Refused));
+        }
         let config = &self.gateway.config.gateway;
         if let (Unscannable::Block, Some(kind)) = (config.unscannable, first_unscanned(&request.unscanned)) {
             self.record.unscanned.add(&request.unscanned);

@@ -5,15 +5,15 @@
 //! theirs. Invariants: every event leaves at most once, apart from an event of which a first part is already certain; after
 //! a block nothing leaves.
 
-use super::texts::hide_tokens;
+use super::texts::{hide_tokens, redact};
 use super::{Exchange, Gateway};
 use crate::config::OnError;
 use crate::event::Ended;
-use crate::holdback::{Edit, Holdback, Progress};
+use crate::holdback::{Edit, LaneHold, Progress};
 use crate::message::Endpoint;
-use crate::message::delta;
+use crate::message::delta::{self, Event};
 use crate::message::rewrite::{self, Splice};
-use crate::message::text::Lane;
+use crate::message::text::{Channel, Lane};
 use crate::policy::{Direction, Finding};
 use crate::reply::{self, Reply};
 use crate::sse::decode::{Decoder, Frame};
@@ -22,7 +22,7 @@ use std::ops::Range;
 
 /// Text of one stream that may be held, over all lanes. Every policy bounds what it holds of one lane far below this; a
 /// stream that passes it has very many lanes.
-const MAX_HELD_BYTES: usize = 64 * 1024;
+const MAX_HELD_BYTES: u64 = 64 * 1024;
 
 /// What happens to a chunk of a streamed answer.
 #[derive(Debug)]
@@ -39,8 +39,10 @@ pub enum ChunkStep {
 pub(super) struct Stream {
     endpoint: Endpoint,
     decoder: Decoder,
-    lanes: Vec<(Lane, Holdback)>,
+    lanes: Vec<(Lane, LaneHold)>,
     queue: VecDeque<Queued>,
+    /// Events so far.
+    events: u64,
     /// Something has left.
     started: bool,
     /// The stream was ended by us; what still comes is dropped.
@@ -80,6 +82,7 @@ impl Stream {
             decoder: Decoder::default(),
             lanes: Vec::new(),
             queue: VecDeque::new(),
+            events: 0,
             started: false,
             closed: false,
         }
@@ -89,7 +92,7 @@ impl Stream {
         if let Some(position) = self.lanes.iter().position(|(known, _)| *known == lane) {
             return position;
         }
-        self.lanes.push((lane, Holdback::default()));
+        self.lanes.push((lane, LaneHold::new(lane.channel.is_json())));
         self.lanes.len() - 1
     }
 }
@@ -150,7 +153,7 @@ impl Exchange {
         if ends {
             self.finish_lanes(&gateway, stream, |_| true)?;
         }
-        let held: usize = stream.lanes.iter().map(|(_, holdback)| holdback.held_bytes()).sum();
+        let held: u64 = stream.lanes.iter().map(|(_, holdback)| holdback.held_bytes()).sum();
         if held > MAX_HELD_BYTES {
             return Err(Stop::Uninspectable("too much text is held back"));
         }
@@ -165,6 +168,7 @@ impl Exchange {
         frame: Frame,
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
+        stream.events += 1;
         let Some(data) = frame.data() else {
             // A comment keeps the connection alive; it has nothing to wait for.
             out.extend_from_slice(frame.bytes());
@@ -211,28 +215,85 @@ impl Exchange {
             parts.push(Part { lane, range: start..end, left_to: start });
             self.record.scanned.count(Direction::Response, delta.text.value.len());
             if !findings.is_empty() {
-                self.record.found(&findings, &delta.text.place);
+                self.record.found(&findings, &delta.lane);
             }
             if let Progress::Blocked(finding) = progress {
                 return Err(Stop::Block(finding));
             }
         }
-        let waits_for_all = parts.is_empty();
-        let finished = event.finished.clone();
+        let edited = match event.whole.is_empty() {
+            true => None,
+            false => self.copies(gateway, stream, &event, &data)?,
+        };
+        // The events of `/v1/responses` are numbered.
+        let waits_for_all = parts.is_empty() || stream.endpoint == Endpoint::Responses;
         let divisible = parts.len() == 1
-            && finished.is_empty()
+            && event.finished.is_empty()
             && event.usage.is_none()
             && event.deltas.iter().all(|delta| delta.lane.channel.is_prose());
-        let ends_all = event.is_error;
-        drop(event);
+        let Event { finished, lane_done, ends, .. } = event;
         drop(data);
-        if ends_all {
+        let frame = match edited {
+            Some(data) => frame.replaced(&data),
+            None => frame,
+        };
+        if ends {
             self.finish_lanes(gateway, stream, |_| true)?;
-        } else if !finished.is_empty() {
-            self.finish_lanes(gateway, stream, |lane| finished.contains(&lane.choice))?;
+        } else if !finished.is_empty() || lane_done.is_some() {
+            self.finish_lanes(gateway, stream, |lane| {
+                finished.contains(&lane.choice) || lane_done == Some(*lane)
+            })?;
         }
         stream.queue.push_back(Queued { frame, parts, finished, waits_for_all, divisible });
         Ok(())
+    }
+
+    /// Inspects the texts that stand whole in an event; the event's data with its edits, if there are any.
+    ///
+    /// Most of them repeat what came in pieces. Inspected alike they are edited alike; they are counted only where they are new.
+    fn copies(
+        &mut self,
+        gateway: &Gateway,
+        stream: &mut Stream,
+        event: &Event,
+        data: &[u8],
+    ) -> Result<Option<Vec<u8>>, Stop> {
+        let mut splices: Vec<Splice> = Vec::new();
+        let mut findings = Vec::new();
+        let known = stream.lanes.len();
+        for text in event.whole.iter().filter(|text| !text.value.is_empty()) {
+            findings.clear();
+            gateway.chain.inspect(
+                self.active,
+                Direction::Response,
+                text.role,
+                &text.value,
+                0,
+                &mut gateway.scratch.borrow_mut(),
+                &mut findings,
+            );
+            let lane = text.lane();
+            let is_lane = lane.channel != Channel::Prompt;
+            let is_copy = is_lane && stream.lanes.iter().take(known).any(|(known, _)| *known == lane);
+            if !is_copy {
+                self.record.scanned.count(Direction::Response, text.value.len());
+                if is_lane {
+                    stream.lane(lane);
+                }
+                if !findings.is_empty() {
+                    self.record.found(&findings, &text.place);
+                }
+            }
+            if let Some(position) = findings.iter().position(Finding::blocks) {
+                return Err(Stop::Block(findings.swap_remove(position)));
+            }
+            let before = splices.len();
+            redact(gateway, text, data, &findings, &mut splices);
+            if splices.len() > before {
+                hide_tokens(text.choice, &event.leaks, data, &mut splices);
+            }
+        }
+        Ok((!splices.is_empty()).then(|| rewrite::apply(data, &splices)))
     }
 
     /// No more text will come on these lanes: everything held is decided.
@@ -267,7 +328,8 @@ impl Exchange {
                 self.record.blocked_by(&finding);
                 self.record.ended = Some(Ended::Blocked);
                 self.record.error_code = "output_blocked";
-                ChunkStep::Replace(reply::stream_blocked(&finding, gateway.chain.message(finding.policy)))
+                let message = gateway.chain.message(finding.policy);
+                ChunkStep::Replace(reply::stream_blocked(stream.numbered(), &finding, message))
             }
             (Stop::Uninspectable(why), false) => {
                 let reply = Reply::uninspectable_answer(why);
@@ -276,7 +338,7 @@ impl Exchange {
             (Stop::Uninspectable(why), true) => {
                 self.record.ended = Some(Ended::GatewayFailure);
                 self.record.error_code = "gateway_failure";
-                ChunkStep::Replace(reply::stream_failed(why))
+                ChunkStep::Replace(reply::stream_failed(stream.numbered(), why))
             }
         }
     }
@@ -289,6 +351,11 @@ impl Queued {
 }
 
 impl Stream {
+    /// The number of the next event, where events have one.
+    fn numbered(&self) -> Option<u64> {
+        (self.endpoint == Endpoint::Responses).then_some(self.events)
+    }
+
     /// Lets every event leave that nothing holds any more.
     fn release(&mut self, out: &mut Vec<u8>) {
         let Stream { endpoint, lanes, queue, .. } = self;
@@ -321,7 +388,7 @@ impl Stream {
 }
 
 /// Writes the event; its text is decided to the end.
-fn emit(endpoint: Endpoint, lanes: &[(Lane, Holdback)], event: &Queued, out: &mut Vec<u8>) {
+fn emit(endpoint: Endpoint, lanes: &[(Lane, LaneHold)], event: &Queued, out: &mut Vec<u8>) {
     let untouched = |part: &Part| {
         part.left_to == part.range.start && edits(lanes, part.lane, &part.range).next().is_none()
     };
@@ -335,12 +402,12 @@ fn emit(endpoint: Endpoint, lanes: &[(Lane, Holdback)], event: &Queued, out: &mu
 }
 
 /// Writes what is certain of an event whose end is not.
-fn emit_first_part(endpoint: Endpoint, lanes: &[(Lane, Holdback)], event: &mut Queued, out: &mut Vec<u8>) {
+fn emit_first_part(endpoint: Endpoint, lanes: &[(Lane, LaneHold)], event: &mut Queued, out: &mut Vec<u8>) {
     let Some(part) = event.parts.first() else { return };
     let Some((_, holdback)) = lanes.get(part.lane) else { return };
     let certain = part.left_to..holdback.released().min(part.range.end);
     // White space alone is not worth an event of its own: it can wait for the word after it.
-    let blank = holdback.decided_since(certain.start).is_some_and(|text| text.trim().is_empty());
+    let blank = holdback.is_blank_since(certain.start);
     if certain.is_empty() || blank {
         return;
     }
@@ -354,7 +421,7 @@ fn emit_first_part(endpoint: Endpoint, lanes: &[(Lane, Holdback)], event: &mut Q
 
 fn write_edited(
     endpoint: Endpoint,
-    lanes: &[(Lane, Holdback)],
+    lanes: &[(Lane, LaneHold)],
     queued: &Queued,
     ranges: &[Range<u64>],
     leaking: &[bool],
@@ -372,7 +439,11 @@ fn write_edited(
             place.replace(&text, &mut splices);
         }
         if *leaks {
-            hide_tokens(delta.lane.choice, &event.leaks, &mut splices);
+            hide_tokens(delta.lane.choice, &event.leaks, &data, &mut splices);
+        }
+        if let Some(role_at) = event.role_at.clone().filter(|_| range.start > part.range.start) {
+            // The first part has said it, and clients join strings that come twice.
+            splices.push(Splice::null(role_at));
         }
     }
     let data = rewrite::apply(&data, &splices);
@@ -380,7 +451,7 @@ fn write_edited(
 }
 
 /// The part of a lane's text in `range`, with its edits. A marker stands where its match begins.
-fn edited(lanes: &[(Lane, Holdback)], part: &Part, original: &str, range: &Range<u64>) -> String {
+fn edited(lanes: &[(Lane, LaneHold)], part: &Part, original: &str, range: &Range<u64>) -> String {
     let slice = |from: u64, to: u64| {
         let local = |place: u64| usize::try_from(place - part.range.start).unwrap_or(usize::MAX);
         original.get(local(from)..local(to)).unwrap_or_default()
@@ -400,7 +471,7 @@ fn edited(lanes: &[(Lane, Holdback)], part: &Part, original: &str, range: &Range
 
 /// The edits that touch `range` of a lane.
 fn edits<'l>(
-    lanes: &'l [(Lane, Holdback)],
+    lanes: &'l [(Lane, LaneHold)],
     lane: usize,
     range: &Range<u64>,
 ) -> impl Iterator<Item = &'l Edit> + use<'l> {

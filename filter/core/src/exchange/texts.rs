@@ -38,7 +38,7 @@ impl Exchange {
             let before = splices.len();
             redact(&gateway, text, body, &findings, splices);
             if splices.len() > before {
-                hide_tokens(text.choice, leaks, splices);
+                hide_tokens(text.choice, leaks, body, splices);
             }
             for finding in findings.drain(..).filter(Finding::blocks) {
                 if blocking.as_ref().is_none_or(|known| chain.comes_before(&finding, known)) {
@@ -50,17 +50,28 @@ impl Exchange {
     }
 }
 
-/// Sets the values that spell out the tokens of a choice to `null`, once.
-pub(super) fn hide_tokens(choice: u32, leaks: &[(u32, Range<usize>)], splices: &mut Vec<Splice>) {
+/// Empties the values that spell out the tokens of a choice, once.
+pub(super) fn hide_tokens(
+    choice: u32,
+    leaks: &[(u32, Range<usize>)],
+    body: &[u8],
+    splices: &mut Vec<Splice>,
+) {
     for (_, range) in leaks.iter().filter(|(of, _)| *of == choice) {
         if !splices.iter().any(|splice| splice.range == *range) {
-            splices.push(Splice::null(range.clone()));
+            splices.push(Splice::empty(range.clone(), body));
         }
     }
 }
 
 /// Turns what must be replaced in one text into splices of its body.
-fn redact(gateway: &Gateway, text: &Text, body: &[u8], findings: &[Finding], splices: &mut Vec<Splice>) {
+pub(super) fn redact(
+    gateway: &Gateway,
+    text: &Text,
+    body: &[u8],
+    findings: &[Finding],
+    splices: &mut Vec<Splice>,
+) {
     let mut edits: Vec<(Range<usize>, String)> = Vec::new();
     for merged in holdback::merge(findings) {
         let matched = text.value.get(merged.start..merged.end).unwrap_or_default();

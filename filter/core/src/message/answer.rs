@@ -5,6 +5,7 @@
 use super::json::Kind;
 use super::names::Name;
 use super::reader::{Reader, Result};
+use super::responses::Kindred;
 use super::text::{Channel, Text};
 use super::turn::{self, Arguments};
 use super::usage::Usage;
@@ -22,6 +23,9 @@ pub(super) struct Answer<'a> {
     pub(super) model: Option<Cow<'a, str>>,
     pub(super) unscanned: Unscanned,
     pub(super) is_error: bool,
+    pub(super) role_at: Option<Range<usize>>,
+    /// Of an event of `/v1/responses`.
+    pub(super) event: Kindred,
 }
 
 pub(super) fn read<'a>(
@@ -31,8 +35,15 @@ pub(super) fn read<'a>(
 ) -> std::result::Result<Answer<'a>, BodyError> {
     let mut reader = Reader::new(body, Role::Assistant)?;
     let mut answer = Answer::default();
-    reader.answer(endpoint, arguments, &mut answer).map_err(|_| reader.cursor.failure())?;
+    let read = match (endpoint, arguments) {
+        (Endpoint::Responses, Arguments::Piece) => {
+            reader.responses_event(&mut answer).map(|event| answer.event = event)
+        }
+        _ => reader.answer(endpoint, arguments, &mut answer),
+    };
+    read.map_err(|_| reader.cursor.failure())?;
     (answer.texts, answer.leaks, answer.unscanned) = (reader.texts, reader.leaks, reader.unscanned);
+    answer.role_at = reader.role_at;
     Ok(answer)
 }
 
@@ -47,8 +58,6 @@ impl<'a> Reader<'a> {
                 }
                 (Name::Prompt, Endpoint::ChatCompletions | Endpoint::Completions) => self.echo()?,
                 (Name::Results, Endpoint::Rerank) => self.each_item("results", Reader::ranked)?,
-                (Name::Model, _) => answer.model = self.word()?,
-                (Name::Usage, _) => self.usage(&mut answer.usage)?,
                 // Groq sends the counts of a stream here.
                 (Name::XGroq, _) if self.cursor.kind()? == Kind::Object => {
                     self.each_member(|reader, key| match key {
@@ -56,14 +65,30 @@ impl<'a> Reader<'a> {
                         _ => reader.cursor.skip(),
                     })?;
                 }
-                (Name::Error, _) => {
-                    answer.is_error = self.cursor.kind()? != Kind::Null;
-                    self.cursor.skip()?;
-                }
-                _ => self.cursor.skip()?,
+                _ => self.answer_member(key, endpoint, answer)?,
             }
         }
         self.cursor.end()
+    }
+
+    /// A member that every answer may have, or one of a response.
+    pub(super) fn answer_member(
+        &mut self,
+        key: Name,
+        endpoint: Endpoint,
+        answer: &mut Answer<'a>,
+    ) -> Result<()> {
+        match key {
+            Name::Model => answer.model = self.word()?,
+            Name::Usage => self.usage(&mut answer.usage)?,
+            Name::Error => {
+                answer.is_error = self.cursor.kind()? != Kind::Null;
+                self.cursor.skip()?;
+            }
+            _ if endpoint == Endpoint::Responses => self.responses_answer(key)?,
+            _ => self.cursor.skip()?,
+        }
+        Ok(())
     }
 
     fn choice(&mut self, number: u32, arguments: Arguments, answer: &mut Answer<'a>) -> Result<()> {

@@ -4,6 +4,7 @@
 //! delta, so they cannot be edited differently.
 
 use super::answer;
+use super::responses;
 use super::text::{Channel, Lane, Text};
 use super::turn::Arguments;
 use super::usage::Usage;
@@ -16,14 +17,20 @@ use std::ops::Range;
 pub struct Event<'a> {
     /// What it adds, in the order of the event; a lane may come more than once.
     pub deltas: Vec<Delta<'a>>,
-    /// Choices that end with this event.
+    /// Texts that stand whole in it, for lanes that may have come in pieces before.
+    pub whole: Vec<Text<'a>>,
+    /// Choices, or output items, that end with this event.
     pub finished: Vec<u32>,
+    /// The one lane that ends with this event.
+    pub lane_done: Option<Lane>,
     /// Choice and span of every value that spells out tokens; to be set to `null` when a delta of that choice is edited.
     pub leaks: Vec<(u32, Range<usize>)>,
     /// Token counts.
     pub usage: Option<Usage>,
-    /// The event reports an error.
-    pub is_error: bool,
+    /// Nothing is added to any lane any more: the answer is complete, or the event reports an error.
+    pub ends: bool,
+    /// Where it says who speaks. Clients join what comes twice.
+    pub role_at: Option<Range<usize>>,
     /// The model that answers.
     pub model: Option<Cow<'a, str>>,
     /// Parts that cannot be read.
@@ -43,13 +50,26 @@ pub struct Delta<'a> {
 
 /// Reads the payload of one event of `endpoint`.
 pub fn read(endpoint: Endpoint, payload: &[u8]) -> Result<Event<'_>, BodyError> {
-    let answer = answer::read(endpoint, payload, Arguments::Piece)?;
+    let mut answer = answer::read(endpoint, payload, Arguments::Piece)?;
+    let mut finished: Vec<u32> = answer.finish_reasons.iter().map(|(choice, _)| *choice).collect();
+    let (deltas, whole) = match endpoint {
+        Endpoint::Responses => {
+            finished.extend(answer.event.item_done);
+            let delta = responses::take_delta(&mut answer.texts, &answer.event);
+            let delta = delta.map(|text| Delta { lane: text.lane(), text, copies: Vec::new() });
+            (delta.into_iter().collect(), answer.texts)
+        }
+        _ => (deltas(answer.texts, endpoint), Vec::new()),
+    };
     Ok(Event {
-        deltas: deltas(answer.texts, endpoint),
-        finished: answer.finish_reasons.iter().map(|(choice, _)| *choice).collect(),
+        deltas,
+        whole,
+        finished,
+        lane_done: answer.event.lane_done,
         leaks: answer.leaks,
         usage: answer.usage,
-        is_error: answer.is_error,
+        ends: answer.is_error || answer.event.ends,
+        role_at: answer.role_at,
         model: answer.model,
         unscanned: answer.unscanned,
     })

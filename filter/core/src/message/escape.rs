@@ -211,7 +211,12 @@ impl<'r> Positions<'r> {
             if run == near.len() {
                 break;
             }
-            let Some(escape) = escape_at(rest.get(run..).unwrap_or_default()) else { break };
+            let Some(escape) = escape_at(rest.get(run..).unwrap_or_default()) else {
+                // Inside JSON text that is not quite JSON, a backslash may stand for itself.
+                self.raw_at += 1;
+                self.decoded_at += 1;
+                continue;
+            };
             let width = escape.character.len_utf8();
             if self.decoded_at + width > target && !beyond {
                 break;

@@ -28,12 +28,16 @@ names! {
     Audio = "audio",
     AudioUrl = "audio_url",
     CachedTokens = "cached_tokens",
+    CallId = "call_id",
     Choices = "choices",
+    Code = "code",
     Comment = "$comment",
     CompletionTokens = "completion_tokens",
     CompletionTokensDetails = "completion_tokens_details",
     Const = "const",
     Content = "content",
+    ContentIndex = "content_index",
+    Conversation = "conversation",
     Created = "created",
     Custom = "custom",
     Data = "data",
@@ -47,18 +51,21 @@ names! {
     Document = "document",
     DocumentUrl = "document_url",
     Documents = "documents",
+    EncryptedContent = "encrypted_content",
     Enum = "enum",
     Error = "error",
     Examples = "examples",
     File = "file",
     FileUrl = "file_url",
     FinishReason = "finish_reason",
+    Format = "format",
     Function = "function",
     FunctionCall = "function_call",
     Functions = "functions",
     Id = "id",
     Image = "image",
     ImageFile = "image_file",
+    ImageGenerationCall = "image_generation_call",
     ImageUrl = "image_url",
     IncludeUsage = "include_usage",
     Index = "index",
@@ -69,22 +76,30 @@ names! {
     InputText = "input_text",
     InputTokens = "input_tokens",
     InputTokensDetails = "input_tokens_details",
+    Instructions = "instructions",
+    Item = "item",
+    ItemReference = "item_reference",
     JsonSchema = "json_schema",
     Logprobs = "logprobs",
     MaxCompletionTokens = "max_completion_tokens",
+    MaxOutputTokens = "max_output_tokens",
     MaxTokens = "max_tokens",
     Message = "message",
     Messages = "messages",
     Model = "model",
     Name = "name",
     Object = "object",
+    Output = "output",
     OutputAudio = "output_audio",
+    OutputIndex = "output_index",
     OutputText = "output_text",
     OutputTokens = "output_tokens",
     OutputTokensDetails = "output_tokens_details",
     Parameters = "parameters",
+    Part = "part",
     PatternProperties = "patternProperties",
     Prediction = "prediction",
+    PreviousResponseId = "previous_response_id",
     Prompt = "prompt",
     PromptCacheHitTokens = "prompt_cache_hit_tokens",
     PromptTokens = "prompt_tokens",
@@ -94,18 +109,24 @@ names! {
     Reasoning = "reasoning",
     ReasoningContent = "reasoning_content",
     ReasoningDetails = "reasoning_details",
+    ReasoningText = "reasoning_text",
     ReasoningTokens = "reasoning_tokens",
     Reference = "reference",
     Refusal = "refusal",
+    Response = "response",
     ResponseFormat = "response_format",
+    Result = "result",
     Results = "results",
     Role = "role",
     Schema = "schema",
     ServiceTier = "service_tier",
+    Status = "status",
     Stream = "stream",
     StreamOptions = "stream_options",
     Suffix = "suffix",
     Summary = "summary",
+    SummaryIndex = "summary_index",
+    SummaryText = "summary_text",
     System = "system",
     SystemFingerprint = "system_fingerprint",
     Text = "text",
@@ -127,7 +148,7 @@ names! {
     XGroq = "x_groq",
 }
 
-const PLACES: usize = 512;
+const PLACES: usize = 1024;
 
 /// Numbers of the names by their [`Head::place`]. Two names in one place do not compile: then it takes other factors.
 static TABLE: [u8; PLACES] = {
@@ -188,17 +209,17 @@ impl Head {
         Head::new(&block, written.len())
     }
 
-    /// Bits that differ between most keys; chosen so that the highest nine differ between all names.
+    /// Bits that differ between most keys; chosen so that the highest ten differ between all names.
     #[inline(always)]
     pub(super) const fn hash(self) -> u64 {
         self.low
-            .wrapping_mul(0xba51_2e68_5d88_4bcd)
-            .wrapping_add(self.high.wrapping_mul(0xe8ac_5901_c8aa_a2d9))
+            .wrapping_mul(0x4514_c84e_a5af_8ee1)
+            .wrapping_add(self.high.wrapping_mul(0x9020_6374_31a3_49bd))
     }
 
     #[inline(always)]
     const fn place(self) -> usize {
-        (self.hash() >> 55) as usize
+        (self.hash() >> 54) as usize
     }
 }
 

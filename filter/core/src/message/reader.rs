@@ -30,6 +30,8 @@ pub(super) struct Reader<'a> {
     pub(super) unscanned: Unscanned,
     /// Role of the texts that are found; a message that names its role sets it afterwards.
     pub(super) role: Role,
+    /// Where the last `role` of a turn is written.
+    pub(super) role_at: Option<Range<usize>>,
 }
 
 impl<'a> Reader<'a> {
@@ -40,6 +42,7 @@ impl<'a> Reader<'a> {
             leaks: Vec::new(),
             unscanned: Unscanned::default(),
             role,
+            role_at: None,
         })
     }
 
@@ -71,6 +74,38 @@ impl<'a> Reader<'a> {
         let written = self.cursor.written(whole.span.clone());
         nested::push(whole, written, &mut self.texts);
         Ok(())
+    }
+
+    /// What a tool gave back: text, or JSON text, of which only the leaves show what their escapes stand for.
+    pub(super) fn result(&mut self, place: &'static str, at: At, channel: Channel) -> Result<()> {
+        let first = self.texts.len();
+        self.text(place, at, channel)?;
+        self.open_results(first);
+        Ok(())
+    }
+
+    /// Puts the leaves of JSON text in the place of texts from `first` on that are such. JSON text without escapes says as a
+    /// whole what its leaves say, and may say more.
+    pub(super) fn open_results(&mut self, first: usize) {
+        let is_json = |text: &Text| {
+            text.layer == Layer::String
+                && text.value.trim_ascii_start().starts_with(['{', '['])
+                && text.value.contains('\\')
+        };
+        if !self.texts.iter().skip(first).any(is_json) {
+            return;
+        }
+        for text in self.texts.split_off(first) {
+            let before = self.texts.len();
+            if is_json(&text) {
+                let written = self.cursor.written(text.span.clone());
+                if nested::push(text.clone(), written, &mut self.texts) {
+                    continue;
+                }
+                self.texts.truncate(before);
+            }
+            self.texts.push(text);
+        }
     }
 
     #[inline]

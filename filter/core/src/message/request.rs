@@ -25,12 +25,14 @@ pub struct Request<'a> {
     pub stream: bool,
     /// Where and how the caller asks for token counts in a stream.
     pub stream_options: Option<StreamOptions>,
-    /// Most tokens the answer may have: `max_completion_tokens`, else `max_tokens`.
+    /// Most tokens the answer may have: `max_completion_tokens`, else `max_tokens` or `max_output_tokens`.
     pub max_tokens: Option<u64>,
     /// Parts that cannot be read.
     pub unscanned: Unscanned,
     /// A prompt is given as token ids, which cannot be read either.
     pub token_prompt: bool,
+    /// It goes on from text that the provider keeps and that was never seen here.
+    pub goes_on_from_unseen: bool,
     /// Just after the opening brace of the body.
     pub body_open: usize,
     /// The body has no member.
@@ -136,6 +138,7 @@ impl<'a> Reader<'a> {
             max_tokens: None,
             unscanned: Unscanned::default(),
             token_prompt: false,
+            goes_on_from_unseen: false,
             body_open: self.cursor.offset(),
             empty: true,
         };
@@ -144,15 +147,18 @@ impl<'a> Reader<'a> {
             request.empty = false;
             match (endpoint, key) {
                 (_, Name::Model) => request.model = Some(self.model()?),
-                (Endpoint::ChatCompletions | Endpoint::Completions, Name::Stream) => {
+                (Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses, Name::Stream) => {
                     request.stream = self.flag("stream")?;
                 }
                 (Endpoint::ChatCompletions | Endpoint::Completions, Name::StreamOptions) => {
                     request.stream_options = Some(self.stream_options()?);
                 }
-                (_, Name::MaxTokens) => request.max_tokens = self.count()?,
+                (_, Name::MaxTokens | Name::MaxOutputTokens) => request.max_tokens = self.count()?,
                 (_, Name::MaxCompletionTokens) => completion_tokens = self.count()?,
                 (Endpoint::ChatCompletions, key) => self.chat(key)?,
+                (Endpoint::Responses, key) => {
+                    request.goes_on_from_unseen |= self.responses_request(key)?;
+                }
                 (Endpoint::Completions, Name::Prompt) => {
                     request.token_prompt = self.prompt("prompt", "prompt[]")?;
                 }
@@ -216,6 +222,9 @@ impl<'a> Reader<'a> {
             for text in self.texts.iter_mut().skip(first) {
                 text.role = role;
             }
+        }
+        if role == Some(Role::Tool) {
+            self.open_results(first);
         }
         Ok(())
     }

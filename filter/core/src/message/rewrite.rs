@@ -2,7 +2,7 @@
 //!
 //! Does not decide what to change. Invariant: every byte outside a splice stays, in order.
 
-use super::escape::encode;
+use super::escape::{self, encode};
 use crate::order::by_place;
 use std::ops::Range;
 
@@ -19,6 +19,14 @@ impl Splice {
     /// Sets the value at `range` to `null`.
     pub fn null(range: Range<usize>) -> Splice {
         Splice { range, with: b"null".to_vec() }
+    }
+
+    /// Takes everything out of the value at `range` of `body`: a list is empty afterwards, all else `null`.
+    pub fn empty(range: Range<usize>, body: &[u8]) -> Splice {
+        match body.get(range.start) {
+            Some(b'[') => Splice { range, with: b"[]".to_vec() },
+            _ => Splice::null(range),
+        }
     }
 }
 
@@ -54,6 +62,11 @@ pub fn json_string(value: &str) -> Vec<u8> {
     let mut raw = String::with_capacity(value.len() + 2);
     push_json_string(value, &mut raw);
     raw.into_bytes()
+}
+
+/// `value` between the quotes of a JSON string.
+pub(crate) fn encoded(value: &str) -> String {
+    escape::encoded(value)
 }
 
 /// Appends `value` as a JSON string, quotes included.

@@ -63,8 +63,24 @@ pub enum Channel {
     Name,
     /// Name of the function the n-th tool call calls.
     ToolName(u32),
-    /// Arguments of the n-th tool call.
+    /// Arguments of the n-th tool call, JSON text.
     ToolCall(u32),
+    /// What the n-th call of a tool without a schema is given, in any form.
+    ToolInput(u32),
+    /// The n-th part of an output item's content.
+    Output(u32),
+    /// A refusal there.
+    OutputRefusal(u32),
+    /// Reasoning there.
+    OutputReasoning(u32),
+    /// The n-th part of a summary of the reasoning.
+    OutputSummary(u32),
+    /// Arguments of an output item that calls a tool, JSON text.
+    OutputArguments,
+    /// What an output item gives a tool without a schema.
+    OutputInput,
+    /// A program that a tool of the provider's is to run.
+    OutputCode,
     /// Name in the older `function_call`.
     FunctionName,
     /// Arguments in the older `function_call`.
@@ -79,7 +95,34 @@ impl Channel {
     /// Prose for people, as opposed to names and to JSON text.
     pub fn is_prose(self) -> bool {
         use Channel::*;
-        matches!(self, Content | Reasoning | ReasoningContent | Refusal | Text)
+        matches!(
+            self,
+            Content
+                | Reasoning
+                | ReasoningContent
+                | Refusal
+                | Text
+                | Output(_)
+                | OutputRefusal(_)
+                | OutputReasoning(_)
+                | OutputSummary(_)
+        )
+    }
+
+    /// JSON text in pieces: what counts is what its strings say.
+    pub fn is_json(self) -> bool {
+        matches!(self, Channel::ToolCall(_) | Channel::FunctionCall | Channel::OutputArguments)
+    }
+
+    /// The same channel of another part.
+    pub(super) fn of_part(self, part: u32) -> Channel {
+        match self {
+            Channel::Output(_) => Channel::Output(part),
+            Channel::OutputRefusal(_) => Channel::OutputRefusal(part),
+            Channel::OutputReasoning(_) => Channel::OutputReasoning(part),
+            Channel::OutputSummary(_) => Channel::OutputSummary(part),
+            channel => channel,
+        }
     }
 
     /// Whether providers use it to say again what another channel of the same event says.
@@ -87,7 +130,7 @@ impl Channel {
         matches!(self, Channel::Text | Channel::ReasoningDetails)
     }
 
-    /// Its place below a choice of a stream.
+    /// Its place below a choice or an output item of a stream.
     fn path(self) -> &'static str {
         match self {
             Channel::Content => "delta.content",
@@ -100,8 +143,14 @@ impl Channel {
             Channel::Name => "delta.name",
             Channel::ToolName(_) => "delta.tool_calls[].function.name",
             Channel::ToolCall(_) => "delta.tool_calls[].function.arguments",
+            Channel::ToolInput(_) => "delta.tool_calls[].custom.input",
             Channel::FunctionName => "delta.function_call.name",
             Channel::FunctionCall => "delta.function_call.arguments",
+            Channel::OutputRefusal(_) => "refusal",
+            Channel::Output(_) | Channel::OutputReasoning(_) | Channel::OutputSummary(_) => "text",
+            Channel::OutputArguments => "arguments",
+            Channel::OutputInput => "input",
+            Channel::OutputCode => "code",
             Channel::Definition | Channel::Prompt => "",
         }
     }
@@ -109,14 +158,24 @@ impl Channel {
 
 impl fmt::Display for Lane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "choices[{}].{}", self.choice, self.channel.path())
+        let (choice, path) = (self.choice, self.channel.path());
+        match self.channel {
+            Channel::Output(part) | Channel::OutputRefusal(part) | Channel::OutputReasoning(part) => {
+                write!(f, "output[{choice}].content[{part}].{path}")
+            }
+            Channel::OutputSummary(part) => write!(f, "output[{choice}].summary[{part}].{path}"),
+            Channel::OutputArguments | Channel::OutputInput | Channel::OutputCode => {
+                write!(f, "output[{choice}].{path}")
+            }
+            _ => write!(f, "choices[{choice}].{path}"),
+        }
     }
 }
 
 /// One stream of text: a channel of a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Lane {
-    /// Index of the choice, or [`OUTSIDE`].
+    /// Index of the choice, or of the output item, or [`OUTSIDE`].
     pub choice: u32,
     /// Which of its strings.
     pub channel: Channel,

@@ -99,7 +99,10 @@ impl<'a> Reader<'a> {
         let mut role = None;
         self.each_member(|reader, key| match key {
             Name::Role => {
+                reader.cursor.kind()?;
+                let start = reader.cursor.offset();
                 role = reader.name()?.and_then(role_of);
+                reader.role_at = Some(start..reader.cursor.offset());
                 Ok(())
             }
             Name::Content => reader.content(places, at),
@@ -212,7 +215,7 @@ impl<'a> Reader<'a> {
             }),
             Name::Custom => reader.each_member_of(places.custom, |reader, key| match key {
                 Name::Name => reader.text(places.custom_name, at, Channel::ToolName(position)),
-                Name::Input => reader.text(places.custom_input, at, Channel::ToolCall(position)),
+                Name::Input => reader.text(places.custom_input, at, Channel::ToolInput(position)),
                 _ => reader.cursor.skip(),
             }),
             _ => reader.cursor.skip(),
@@ -220,6 +223,7 @@ impl<'a> Reader<'a> {
         for text in self.texts.iter_mut().skip(first) {
             text.channel = match text.channel {
                 Channel::ToolName(_) => Channel::ToolName(index),
+                Channel::ToolInput(_) => Channel::ToolInput(index),
                 _ => Channel::ToolCall(index),
             };
         }
@@ -242,7 +246,7 @@ impl<'a> Reader<'a> {
 
 impl Unscanned {
     /// Counts one content part that was read, unless its text was all there is to it.
-    fn count_part(&mut self, kind: Option<Name>, has_text: bool) {
+    pub(super) fn count_part(&mut self, kind: Option<Name>, has_text: bool) {
         let counter = match kind {
             Some(
                 Name::Text
@@ -250,6 +254,8 @@ impl Unscanned {
                 | Name::OutputText
                 | Name::Refusal
                 | Name::Thinking
+                | Name::ReasoningText
+                | Name::SummaryText
                 | Name::Reference,
             ) => return,
             None if has_text => return,
@@ -265,7 +271,7 @@ impl Unscanned {
 }
 
 /// `None` for a role that is not known; its texts keep the role that is inspected most.
-fn role_of(name: Name) -> Option<Role> {
+pub(super) fn role_of(name: Name) -> Option<Role> {
     Some(match name {
         Name::System => Role::System,
         Name::Developer => Role::Developer,

@@ -1,7 +1,7 @@
 //! Cuts a stream of bytes into events.
 //!
-//! Reads no payload. Invariants: the bytes of all frames, in order, are the bytes that came in; payloads do not depend on
-//! how the stream was cut into chunks.
+//! Reads no payload. Invariants: the bytes of all frames, in order, are the bytes that came in, but for a line feed that a cut
+//! put after its event; payloads do not depend on how the stream was cut into chunks.
 
 use super::encode::data_lines;
 use memchr::{memchr, memchr2};
@@ -26,6 +26,9 @@ pub struct Decoder {
     line_bytes: usize,
     /// The last byte of the stream was a carriage return, so a line feed would belong to the same line end.
     after_return: bool,
+    /// The last frame has got the line feed that is still to come. A frame may have to wait or be overtaken, and clients look
+    /// for whole pairs.
+    lent_line_feed: bool,
     /// A frame has been handed out, so what follows is not the start of the stream.
     started: bool,
 }
@@ -46,6 +49,11 @@ impl Decoder {
 
     /// Takes the next bytes of the stream and appends the frames they complete.
     pub fn push(&mut self, chunk: &[u8], frames: &mut Vec<Frame>) -> Result<(), TooLarge> {
+        let chunk = match chunk {
+            [b'\n', rest @ ..] if std::mem::take(&mut self.lent_line_feed) => rest,
+            chunk => chunk,
+        };
+        self.lent_line_feed &= chunk.is_empty();
         // First byte of `chunk` that is neither in `held` nor in a frame, and first byte of the line.
         let (mut kept, mut line) = (0, 0);
         while let Some(length) = memchr2(b'\n', b'\r', chunk.get(line..).unwrap_or_default()) {
@@ -61,6 +69,11 @@ impl Decoder {
             if is_blank {
                 self.held.extend_from_slice(chunk.get(kept..line).unwrap_or_default());
                 kept = line;
+                if line == chunk.len() && self.held.ends_with(b"\r\n\r") {
+                    self.held.push(b'\n');
+                    self.lent_line_feed = true;
+                    self.after_return = false;
+                }
                 self.release(frames)?;
             }
         }
@@ -161,12 +174,12 @@ impl Frame {
         if !written {
             data_lines(data, b"data: ", usual_end, &mut rewritten);
         }
-        if rewritten.ends_with(b"\r\n\r") {
-            // The chunk ended inside the last CR LF. Its LF leads the next frame, but this one may be followed by another copy,
-            // and clients look for the whole pair.
-            rewritten.push(b'\n');
-        }
         rewritten
+    }
+
+    /// [`Frame::with_data`] as a frame that stands in place of this one.
+    pub fn replaced(&self, data: &[u8]) -> Frame {
+        Frame { bytes: self.with_data(data), lead: self.lead }
     }
 
     fn lines(&self) -> Lines<'_> {

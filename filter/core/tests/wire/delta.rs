@@ -100,9 +100,9 @@ fn ends_errors_and_usage_are_seen() {
     assert_eq!(event.finished, [1]);
     assert_eq!(event.usage.unwrap().completion, Some(2));
     assert_eq!(event.model.as_deref(), Some("m"));
-    assert!(!event.is_error);
+    assert!(!event.ends);
     let error = read(Endpoint::ChatCompletions, r#"{"error":{"message":"x","code":500}}"#);
-    assert!(error.is_error && error.deltas.is_empty());
+    assert!(error.ends && error.deltas.is_empty());
     assert!(read(Endpoint::ChatCompletions, r#"{"choices":[],"usage":{"total_tokens":3}}"#).usage.is_some());
 }
 

@@ -323,10 +323,29 @@ fn arguments_are_read_leaf_by_leaf() {
 }
 
 #[test]
-fn arguments_that_are_no_json_are_one_text() {
-    for arguments in ["", "not json", r#"{"a":"b"#, r#"{"a":"b"} x"#, "{'a':1}", r#"{"a":"x",}"#] {
-        check_arguments(arguments, &[arguments]);
-    }
+fn what_is_no_json_in_arguments_is_a_text_from_there_on() {
+    check_arguments("", &[]);
+    check_arguments("not json", &["not json"]);
+    check_arguments(r#"{"a":"b"#, &["a", "b"]);
+    check_arguments(r#"{"a":"b"} x\u0041"#, &["a", "b", r#"x\u0041"#]);
+    check_arguments("{'a':1}", &["'a':1}"]);
+    check_arguments("4111 1111 1111 1111", &["4111 1111 1111 1111"]);
+}
+
+#[test]
+fn results_of_tools_are_read_leaf_by_leaf_where_escapes_could_hide_something() {
+    let texts = |role: &str, content: &str| -> Vec<String> {
+        let body = json!({"messages": [{"content": content, "role": role}]}).to_string();
+        let request = read(Endpoint::ChatCompletions, &body);
+        request.texts.iter().map(|text| text.value.clone().into_owned()).collect()
+    };
+    let hidden = r#"{"to":"alice\u0040example.com"}"#;
+    assert_eq!(texts("tool", hidden), ["to", "alice@example.com"]);
+    assert_eq!(texts("user", hidden), [hidden]);
+    let plain = r#"{"to":"alice@example.com"}"#;
+    assert_eq!(texts("tool", plain), [plain]);
+    let broken = r#"{"to":"alice\u0040example.com"} and more"#;
+    assert_eq!(texts("tool", broken), [broken]);
 }
 
 #[test]

@@ -23,6 +23,11 @@ fn joined(frames: &[Frame]) -> Vec<u8> {
     frames.iter().flat_map(|frame| frame.bytes().to_vec()).collect()
 }
 
+/// The same lines, all ended alike: a cut inside the end of an event may have it written in another way.
+fn lines(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap().replace("\r\n", "\n").replace('\r', "\n")
+}
+
 #[track_caller]
 fn check(stream: &str, expected: &[&str]) {
     let whole = frames([stream.as_bytes()]);
@@ -78,6 +83,17 @@ fn an_event_leaves_with_its_last_byte() {
         decoder.push(format!("data: a{end}").as_bytes(), &mut found).unwrap();
         assert_eq!((found.len(), decoder.pending()), (1, 0), "{end:?}");
     }
+}
+
+#[test]
+fn an_event_that_is_cut_in_its_last_line_end_is_whole_at_once() {
+    let mut decoder = Decoder::new();
+    let mut found = Vec::new();
+    decoder.push(b"data: a\r\n\r", &mut found).unwrap();
+    assert_eq!(joined(&found), b"data: a\r\n\r\n");
+    decoder.push(b"", &mut found).unwrap();
+    decoder.push(b"\ndata: b\n\n", &mut found).unwrap();
+    assert_eq!(joined(&found), b"data: a\r\n\r\ndata: b\n\n");
 }
 
 #[test]
@@ -154,8 +170,8 @@ proptest! {
         cuts.sort_unstable();
         let chunked = frames(cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]));
         let whole = frames([bytes]);
-        prop_assert_eq!(joined(&chunked), bytes);
-        prop_assert_eq!(joined(&whole), bytes);
+        prop_assert_eq!(lines(&joined(&chunked)), lines(bytes));
+        prop_assert_eq!(lines(&joined(&whole)), lines(bytes));
         prop_assert_eq!(payloads(&chunked), payloads(&whole));
     }
 
