@@ -75,6 +75,14 @@ bench: build .venv ## instruction counts, times, and Envoy with the gateway agai
 eval: ## scores the detectors on labelled texts: the repository's own, and those in CORPORA where there are any
 	@$(NATIVE) cargo run --quiet --release --locked -p kt-eval -- --corpora "$(CORPORA)" --check $(EVAL)
 
+.PHONY: train
+train: ## makes the weights of the learned detectors from tests/train/features.bin
+	@$(NATIVE) cargo run --quiet --release --locked -p kt-train -- train
+
+.PHONY: features
+features: ## makes tests/train/features.bin from tests/train/texts and the texts in CORPORA
+	@$(NATIVE) cargo run --quiet --release --locked -p kt-train -- features --corpora "$(CORPORA)"
+
 .PHONY: clean
 clean: ## removes what was built, and stops the gateway
 	@envoy/down.sh

@@ -1,0 +1,105 @@
+//! Fits a linear model: support vector machine with squared hinge loss, by coordinate descent in the dual.
+//!
+//! Chosen for its arithmetic: no exponential, no logarithm, so every machine gets the same bits. Invariant: the same rows in
+//! the same order give the same weights.
+
+use crate::chance::Chance;
+use kt_core::scan::words::features::BUCKETS;
+
+/// Passes over all rows; the weights hardly move after that.
+const PASSES: usize = 24;
+
+/// One example.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// Its features, each once.
+    pub features: Vec<u16>,
+    /// Which side it belongs to.
+    pub positive: bool,
+    /// What being wrong here costs.
+    pub cost: f64,
+    /// What is known already, from elsewhere.
+    pub offset: f64,
+}
+
+/// The weights of all features, and the constant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weights {
+    /// One for each feature.
+    pub features: Vec<f64>,
+    /// Added to every sum.
+    pub constant: f64,
+}
+
+impl Weights {
+    /// The sum of the weights of `features`.
+    pub fn sum(&self, features: &[u16]) -> f64 {
+        features
+            .iter()
+            .map(|feature| self.features.get(usize::from(*feature)).copied().unwrap_or_default())
+            .sum()
+    }
+}
+
+/// Fits `examples`. Each is divided by the square root of the number of its features, so that all have length one.
+pub fn fit(examples: &[Example]) -> Weights {
+    let mut weights = Weights { features: vec![0.0; BUCKETS], constant: 0.0 };
+    let mut alphas = vec![0.0f64; examples.len()];
+    let mut order: Vec<usize> = (0..examples.len()).collect();
+    let mut chance = Chance::of(&["fit"]);
+    for _ in 0..PASSES {
+        chance.shuffle(&mut order);
+        for index in &order {
+            if let (Some(example), Some(alpha)) = (examples.get(*index), alphas.get_mut(*index)) {
+                step(&mut weights, alpha, example);
+            }
+        }
+    }
+    weights
+}
+
+/// The best value of one dual variable while all others stand still.
+fn step(weights: &mut Weights, alpha: &mut f64, example: &Example) {
+    let side = if example.positive { 1.0 } else { -1.0 };
+    let scale = 1.0 / (example.features.len().max(1) as f64).sqrt();
+    let diagonal = 0.5 / example.cost;
+    let margin = side * (weights.sum(&example.features) * scale + weights.constant + example.offset);
+    let gradient = margin - 1.0 + *alpha * diagonal;
+    // The squared length of a row is one, and one more for the constant.
+    let next = (*alpha - gradient / (2.0 + diagonal)).max(0.0);
+    let change = (next - *alpha) * side;
+    if change != 0.0 {
+        *alpha = next;
+        weights.constant += change;
+        for feature in &example.features {
+            if let Some(weight) = weights.features.get_mut(usize::from(*feature)) {
+                *weight += change * scale;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn example(features: &[u16], positive: bool) -> Example {
+        Example { features: features.to_vec(), positive, cost: 1.0, offset: 0.0 }
+    }
+
+    #[test]
+    fn what_only_one_side_has_tells_the_sides_apart() {
+        let examples =
+            [example(&[1, 2], true), example(&[1, 3], false), example(&[2], true), example(&[3], false)];
+        let weights = fit(&examples);
+        assert!(weights.features[2] > 0.3 && weights.features[3] < -0.3, "{:?}", &weights.features[..4]);
+        assert!(weights.features[1].abs() < 0.1);
+    }
+
+    #[test]
+    fn the_same_examples_give_the_same_bits() {
+        let examples: Vec<Example> =
+            (0..200u16).map(|n| example(&[n % 7, 10 + n % 11, 30 + n % 13], n % 3 == 0)).collect();
+        assert_eq!(fit(&examples), fit(&examples));
+    }
+}

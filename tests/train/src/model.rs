@@ -1,0 +1,77 @@
+//! Both models and the heads, from the matrix: what `make train` does.
+//!
+//! Settings were chosen by [`validate`](crate::validate): leaving out whole sources. Invariant: nothing here depends on the
+//! machine, the time or the number of threads.
+
+use crate::fit::{Example, fit};
+use crate::learn::{Settings, Task, learn, score};
+use crate::matrix::{Matrix, Row};
+use crate::sample::{CATEGORIES, Safety};
+use crate::validate::{Unseen, source};
+use crate::weights::{FEATURES_A_HEAD, Heads, Model, rounded};
+use kt_core::scan::words::features::BUCKETS;
+
+/// Chosen by leaving sources out.
+pub const INJECTION: Settings =
+    Settings { cost: 1.0, evenness: 0.5, window: 0.5, least: 60.0, rules: 2.0, disguise: 0.3, known: 0.0 };
+/// Chosen by leaving sources out.
+pub const SAFETY: Settings =
+    Settings { cost: 1.0, evenness: 0.5, window: 0.3, least: 40.0, rules: 0.5, disguise: 0.0, known: 0.0 };
+/// A tool's result needs this much less to be an attack.
+pub const DATA: f64 = 0.15;
+/// Share of harmless texts of unseen sources that may reach 0.8.
+const FALSE_ALARMS: f64 = 0.01;
+/// The logit of 0.8.
+const LOGIT_OF_08: f64 = 1.386_294_361_119_890_6;
+/// Scores of ordinary texts and of clear attacks spread from about 0.1 to about 0.99.
+const SLOPE: f64 = 3.0;
+
+/// One of the models.
+pub fn model(matrix: &Matrix, task: Task, settings: Settings) -> Model {
+    let group = |row: &Row| matrix.groups.get(usize::from(row.group)).map_or("", String::as_str);
+    let rows: Vec<&Row> = matrix.rows.iter().collect();
+    let weights = learn(&rows, task, &settings, |row| source(group(row)));
+    // The constant of the fit is in the intercept: scores are compared, and 0.8 is put where the false alarms are.
+    let unseen = Unseen::of(matrix, task, &settings);
+    let threshold = f64::from(unseen.curves(matrix, task).0.threshold(FALSE_ALARMS));
+    Model { weights, settings, slope: SLOPE, intercept: LOGIT_OF_08 - SLOPE * threshold }
+}
+
+/// The heads that name a category.
+pub fn heads(matrix: &Matrix) -> Heads {
+    let mut weights = vec![[0.0; CATEGORIES.len()]; BUCKETS / FEATURES_A_HEAD];
+    let mut constants = [0.0; CATEGORIES.len()];
+    for (category, constant) in constants.iter_mut().enumerate() {
+        let examples: Vec<Example> = matrix
+            .rows
+            .iter()
+            .filter_map(|row| {
+                let Safety::Unsafe(bits @ 1..) = row.safety else { return None };
+                let shared = row.readings.first()?.concat();
+                let mut features: Vec<u16> =
+                    shared.into_iter().map(|feature| feature / FEATURES_A_HEAD as u16).collect();
+                features.sort_unstable();
+                features.dedup();
+                Some(Example { features, positive: bits >> category & 1 == 1, cost: 1.0, offset: 0.0 })
+            })
+            .collect();
+        let fitted = fit(&examples);
+        *constant = fitted.constant;
+        for (row, weight) in weights.iter_mut().zip(fitted.features) {
+            if let Some(cell) = row.get_mut(category) {
+                *cell = weight;
+            }
+        }
+    }
+    Heads { weights, constants }
+}
+
+/// Share of the texts of the matrix that score differently after rounding the weights by more than a hundredth; for the report.
+pub fn moved_by_rounding(matrix: &Matrix, task: Task, model: &Model) -> f64 {
+    let (small, _) = rounded(&model.weights);
+    let differs = |row: &&Row| {
+        let exact = score(&model.weights, row, task, &model.settings);
+        (exact - score(&small, row, task, &model.settings)).abs() > 0.01
+    };
+    matrix.rows.iter().filter(differs).count() as f64 / matrix.rows.len() as f64
+}
