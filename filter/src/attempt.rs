@@ -1,10 +1,12 @@
-//! The upstream role: makes one attempt look as its target wants it.
+//! The upstream role: makes one attempt look as its target wants it, and says whether another should follow.
 //!
 //! Runs once for every attempt, after Envoy removed the previous attempt's key. All attempts share one header map, so every
-//! value it sets is absolute; the first attempt finds everything prepared by the downstream role.
+//! value it sets is absolute; the first attempt finds everything prepared by the downstream role. An answer is held until it is
+//! judged; after that no callback does anything any more.
 
 use crate::host::{self, state};
-use kt_core::attempt::{AttemptPlan, target_of};
+use kt_core::attempt::answer::{Answer, MAX_HELD_BYTES, Next, Verdict};
+use kt_core::attempt::{AttemptPlan, target_of, trail};
 use kt_core::plugin::Attempt;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -14,6 +16,8 @@ use std::rc::Rc;
 pub(crate) struct AttemptFilter {
     target: Rc<Attempt>,
     swap: Option<Swap>,
+    /// `None`: its answer passes, whatever else comes.
+    judged: Option<Judged>,
 }
 
 /// Puts `model` in the place of `old_bytes` bytes at `start`.
@@ -23,9 +27,59 @@ struct Swap {
     model: String,
 }
 
+/// What is needed to judge the answer.
+struct Judged {
+    plan: AttemptPlan,
+    /// Attempts so far, this one included.
+    attempts: usize,
+    trail: String,
+    answer: Answer,
+}
+
 impl AttemptFilter {
     pub(crate) fn new(target: Rc<Attempt>) -> AttemptFilter {
-        AttemptFilter { target, swap: None }
+        AttemptFilter { target, swap: None, judged: None }
+    }
+
+    fn obey(&mut self, verdict: Verdict) -> Action {
+        match verdict {
+            Verdict::Hold => return Action::Pause,
+            Verdict::Pass => self.judged = None,
+            Verdict::Next(next) => {
+                if let Some(judged) = self.judged.take() {
+                    judged.repeat(&next);
+                }
+            }
+        }
+        Action::Continue
+    }
+
+    fn body(&mut self, ends: bool) -> Action {
+        let Some(judged) = &mut self.judged else {
+            return Action::Continue;
+        };
+        let body = host::response_body_start(MAX_HELD_BYTES);
+        let verdict = judged.answer.body(&self.target, &body, ends);
+        self.obey(verdict)
+    }
+}
+
+impl Judged {
+    /// Has Envoy make another attempt in place of this answer.
+    fn repeat(mut self, next: &Next) {
+        trail::end(&mut self.trail, self.answer.status, next.fault);
+        host::set_state(state::TRAIL, self.trail.as_bytes());
+        if next.skip > 0 {
+            self.plan.skip(self.attempts, next.skip);
+            host::set_state(state::PLAN, self.plan.to_text().as_bytes());
+            if let Some(cluster) = self.plan.cluster(self.attempts) {
+                host::set_state(state::NEXT, cluster.as_bytes());
+            }
+        }
+        host::set_response_header("x-kt-retry", Some("1"));
+        let wait = next.wait_s.map(|seconds| seconds.to_string());
+        // Absolute, so that no upstream says it.
+        host::set_response_header("x-kt-wait", wait.as_deref());
     }
 }
 
@@ -34,12 +88,13 @@ impl Context for AttemptFilter {}
 impl HttpContext for AttemptFilter {
     fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
         let Some(plan) = host::state(state::PLAN).as_deref().and_then(AttemptPlan::from_text) else {
-            // Not one of our requests: a health check of Envoy's own.
+            // Not one of our requests: a probe, or a health check of Envoy's own.
             return Action::Continue;
         };
-        let before = host::state(state::AT);
-        let done: usize = before.as_deref().and_then(|at| at.split(' ').next()?.parse().ok()).unwrap_or(0);
-        host::set_state(state::AT, format!("{} {}", done + 1, self.target.target).as_bytes());
+        let mut trail = host::state(state::TRAIL).unwrap_or_default();
+        let done = trail::count(&trail);
+        trail::begin(&mut trail, &self.target.target, host::now_ns() / 1000);
+        host::set_state(state::TRAIL, trail.as_bytes());
         if let Some(next) = plan.cluster(done + 1) {
             host::set_state(state::NEXT, next.as_bytes());
         }
@@ -52,17 +107,20 @@ impl HttpContext for AttemptFilter {
         }
         let prepared =
             done == 0 && plan.cluster(0).is_some_and(|first| target_of(first) == self.target.target);
-        if prepared {
-            return Action::Continue;
+        if !prepared {
+            let edit = plan.edit(&self.target);
+            host::set_request_header(":path", Some(&edit.path));
+            host::set_request_header(":authority", Some(&self.target.authority));
+            if let Some(length) = edit.content_length {
+                host::set_request_header("content-length", Some(&length.to_string()));
+            }
+            if let (false, Some(model), Some(slot)) = (ends, edit.model, &plan.model) {
+                self.swap = Some(Swap { start: slot.start, old_bytes: slot.written.len(), model });
+            }
         }
-        let edit = plan.edit(&self.target);
-        host::set_request_header(":path", Some(&edit.path));
-        host::set_request_header(":authority", Some(&self.target.authority));
-        if let Some(length) = edit.content_length {
-            host::set_request_header("content-length", Some(&length.to_string()));
-        }
-        if let (false, Some(model), Some(slot)) = (ends, edit.model, &plan.model) {
-            self.swap = Some(Swap { start: slot.start, old_bytes: slot.written.len(), model });
+        let answer = Answer::new(&plan, done);
+        if !answer.is_last() {
+            self.judged = Some(Judged { plan, attempts: done + 1, trail, answer });
         }
         Action::Continue
     }
@@ -80,5 +138,23 @@ impl HttpContext for AttemptFilter {
         host::set_request_body_start(needed, &start);
         self.swap = None;
         Action::Continue
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, ends: bool) -> Action {
+        let Some(judged) = &mut self.judged else {
+            return Action::Continue;
+        };
+        let streams = judged.plan.streams;
+        let now_s = || host::now_ns() / 1_000_000_000;
+        let verdict = judged.answer.head(&self.target, &host::response_header, streams, ends, &now_s);
+        self.obey(verdict)
+    }
+
+    fn on_http_response_body(&mut self, _size: usize, ends: bool) -> Action {
+        self.body(ends)
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        self.body(true)
     }
 }

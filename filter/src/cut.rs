@@ -31,12 +31,12 @@ pub(crate) fn end(context: u32) {
     OPEN.with_borrow_mut(|open| open.retain(|(known, _)| *known != context));
 }
 
-/// Resets what is due.
-pub(crate) fn tick() {
+/// Resets what is due. Once nothing is left, the tick comes as often as it `usual`ly does.
+pub(crate) fn tick(usual: Duration) {
     let now = host::now_ns();
     let (due, rest): (Vec<_>, Vec<_>) = OPEN.take().into_iter().partition(|(_, due)| *due <= now);
     if rest.is_empty() {
-        host::tick_every(Duration::ZERO);
+        host::tick_every(usual);
     }
     OPEN.set(rest);
     due.into_iter().for_each(|(context, _)| host::reset(context));

@@ -5,6 +5,7 @@
 
 use crate::cut;
 use crate::host::{self, state};
+use kt_core::attempt::trail::Trail;
 use kt_core::event::Latency;
 use kt_core::exchange::{
     Admission, AnswerHead, AnswerMode, ChunkStep, Dispatch, Exchange, Gateway, RequestHead, Timing,
@@ -13,6 +14,15 @@ use kt_core::reply::Reply;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use std::rc::Rc;
+
+/// Where Envoy says whose word an answer is.
+const DETAILS: [&str; 2] = ["response", "code_details"];
+
+/// What it says of an upstream's own.
+const VIA_UPSTREAM: &str = "via_upstream";
+
+/// What it says where it knew no address of an upstream.
+const NO_ADDRESS: &str = "no_healthy_upstream";
 
 /// One request and its answer.
 pub(crate) struct DownstreamFilter {
@@ -196,20 +206,17 @@ impl DownstreamFilter {
         Action::Continue
     }
 
-    /// Number of the attempt that answers, and its target where the attempt role says so.
-    fn attempt(&self) -> (u64, Option<String>) {
+    /// Number of the attempt that answers, and all of them where the attempt role tells of them.
+    fn attempts(&self) -> (u64, Trail) {
         if self.exchange.has_attempt_role() {
-            let at = host::state(state::AT).unwrap_or_default();
-            let (number, target) = at.split_once(' ').unwrap_or_default();
-            return (
-                number.parse().unwrap_or(0),
-                Some(target.to_owned()).filter(|target| !target.is_empty()),
-            );
+            let trail = Trail::from_text(&host::state(state::TRAIL).unwrap_or_default());
+            return (trail.0.len() as u64, trail);
         }
-        match self.may_retry {
-            true => (host::number(["upstream", "request_attempt_count"]).unwrap_or(1), None),
-            false => (1, None),
-        }
+        let attempts = match self.may_retry {
+            true => host::number(["upstream", "request_attempt_count"]).unwrap_or(1),
+            false => 1,
+        };
+        (attempts, Trail::default())
     }
 
     /// The answer has passed to its end.
@@ -223,17 +230,14 @@ impl DownstreamFilter {
         let us = |from: u64, to: u64| (from != 0 && to >= from).then(|| (to - from) / 1000);
         // What was seen to its end needs no asking, unless it may be Envoy's own word for an upstream that failed.
         let (status, details) = match self.ended_with {
-            Some(status) if status < 500 => (status, "via_upstream".to_owned()),
-            _ => (
-                host::number(["response", "code"]).unwrap_or(0),
-                host::text(["response", "code_details"]).unwrap_or_default(),
-            ),
+            Some(status) if status < 500 => (status, VIA_UPSTREAM.to_owned()),
+            _ => (host::number(["response", "code"]).unwrap_or(0), host::text(DETAILS).unwrap_or_default()),
         };
         let now = host::now_ns();
-        let (attempts, target) = match (self.clock.dispatched, self.clock.answered) {
-            (0, _) => (0, None),
-            (_, 0) if self.replied => (0, None),
-            _ => self.attempt(),
+        let (attempts, trail) = match (self.clock.dispatched, self.clock.answered) {
+            (0, _) => (0, Trail::default()),
+            (_, 0) if self.replied => (0, Trail::default()),
+            _ => self.attempts(),
         };
         Timing {
             unix_ms: now / 1_000_000,
@@ -245,9 +249,10 @@ impl DownstreamFilter {
             },
             status,
             attempts,
-            target,
+            trail,
+            unreachable: details == NO_ADDRESS,
             client_gone: details.starts_with("downstream_") || details.contains("client_disconnect"),
-            upstream_failed: !self.replied && details != "via_upstream",
+            upstream_failed: !self.replied && details != VIA_UPSTREAM,
         }
     }
 }
@@ -303,7 +308,7 @@ impl HttpContext for DownstreamFilter {
             return Action::Continue;
         }
         self.clock.answered = host::now_ns();
-        let (number, target) = self.attempt();
+        let (attempts, trail) = self.attempts();
         let status = host::response_header(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
         self.status = status;
         let limited = status == 429;
@@ -317,8 +322,9 @@ impl HttpContext for DownstreamFilter {
             has_retry_after: limited && host::response_header("retry-after").is_some(),
             ratelimit_reset: limited.then(|| host::response_header("x-ratelimit-reset")).flatten(),
             ends,
-            target,
-            attempts: number,
+            from_upstream: status < 500 || host::text(DETAILS).as_deref() == Some(VIA_UPSTREAM),
+            trail,
+            attempts,
         };
         let start = self.exchange.answer(&head);
         set_response_headers(&start.set);

@@ -5,7 +5,7 @@
 
 use kt_core::reply::Reply;
 use proxy_wasm::hostcalls;
-use proxy_wasm::types::{BufferType, MapType};
+use proxy_wasm::types::{BufferType, MapType, MetricType};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Filter state of our own lives under this prefix (Envoy puts `wasm.` before it).
@@ -14,8 +14,8 @@ pub(crate) mod state {
     pub(crate) const NEXT: &str = "kt.next";
     /// The note for the attempts.
     pub(crate) const PLAN: &str = "kt.plan";
-    /// Number of the attempt under way and its target, such as `2 openai`.
-    pub(crate) const AT: &str = "kt.at";
+    /// What became of the attempts so far.
+    pub(crate) const TRAIL: &str = "kt.trail";
     /// The caller's own key, for targets that want it.
     pub(crate) const CLIENT_KEY: &str = "kt.client_key";
     /// The same, if the request names the provider.
@@ -88,7 +88,12 @@ pub(crate) fn set_request_body(body: &[u8]) {
 
 /// The answer's body, as far as it is buffered; in a stream, the chunk.
 pub(crate) fn response_body() -> Vec<u8> {
-    hostcalls::get_buffer(BufferType::HttpResponseBody, 0, WHOLE).ok().flatten().unwrap_or_default()
+    response_body_start(WHOLE)
+}
+
+/// At most so many bytes of the same.
+pub(crate) fn response_body_start(len: usize) -> Vec<u8> {
+    hostcalls::get_buffer(BufferType::HttpResponseBody, 0, len).ok().flatten().unwrap_or_default()
 }
 
 /// Replaces the same.
@@ -117,6 +122,55 @@ pub(crate) fn number(path: [&str; 2]) -> Option<u64> {
 pub(crate) fn text(path: [&str; 2]) -> Option<String> {
     let value = hostcalls::get_property(path.to_vec()).ok().flatten()?;
     String::from_utf8(value).ok()
+}
+
+/// A value that all workers share, and its version.
+pub(crate) fn shared(key: &str) -> Option<(Vec<u8>, u32)> {
+    match hostcalls::get_shared_data(key) {
+        Ok((Some(value), version)) => Some((value, version.unwrap_or(0))),
+        _ => None,
+    }
+}
+
+/// Replaces a value of this version, or of any if it is 0; `false` if another worker was faster.
+pub(crate) fn set_shared(key: &str, value: &[u8], version: u32) -> bool {
+    hostcalls::set_shared_data(key, Some(value), Some(version).filter(|version| *version != 0)).is_ok()
+}
+
+/// A metric that Envoy shows under this name.
+pub(crate) fn define_metric(kind: MetricType, name: &str) -> Option<u32> {
+    hostcalls::define_metric(kind, name).ok()
+}
+
+/// Counts one.
+pub(crate) fn count_metric(metric: u32) {
+    let _ = hostcalls::increment_metric(metric, 1);
+}
+
+/// Sets a gauge, or adds to a histogram.
+pub(crate) fn record_metric(metric: u32, value: u64) {
+    let _ = hostcalls::record_metric(metric, value);
+}
+
+/// Asks an upstream without a body; gives the number of the call.
+pub(crate) fn call(cluster: &str, authority: &str, path: &str, timeout_ms: u32) -> Option<u32> {
+    let headers =
+        vec![(":method", "GET"), (":path", path), (":authority", authority), ("user-agent", "kt-probe")];
+    hostcalls::dispatch_http_call(
+        cluster,
+        headers,
+        None,
+        Vec::new(),
+        Duration::from_millis(timeout_ms.into()),
+    )
+    .ok()
+}
+
+/// Status of the answer to a call. Only where the call has headers: without any the wrapper panics.
+pub(crate) fn call_status() -> Option<u16> {
+    let status =
+        hostcalls::get_map_value_bytes(MapType::HttpCallResponseHeaders, ":status").ok().flatten()?;
+    std::str::from_utf8(&status).ok()?.parse().ok()
 }
 
 /// Makes Envoy choose the route's cluster again.

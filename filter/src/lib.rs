@@ -9,6 +9,7 @@ mod cut;
 mod downstream;
 mod host;
 mod root;
+mod shared;
 
 use proxy_wasm::types::LogLevel;
 

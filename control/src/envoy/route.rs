@@ -76,7 +76,7 @@ pub struct RetryPolicy {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retriable_status_codes: Vec<u16>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub retriable_headers: Vec<HeaderMatcher>,
+    pub retriable_headers: Vec<PresentHeader>,
     pub num_retries: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retry_host_predicate: Vec<Extension>,
@@ -90,7 +90,7 @@ pub struct RetryPolicy {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct HeaderMatcher {
+pub struct PresentHeader {
     pub name: String,
     pub present_match: bool,
 }

@@ -96,6 +96,9 @@ const KEPT_FROM_UPSTREAM: &[&str] = &[
     "x-kt-wait",
 ];
 
+/// Headers by which the attempt role tells the router that another attempt should follow, and after how many seconds.
+const FOR_THE_ROUTER: [&str; 2] = ["x-kt-retry", "x-kt-wait"];
+
 /// Least heap at which Envoy starts to shed load. The filter's memory is V8's and not part of it.
 const MIN_HEAP_BYTES: u64 = 1024 * 1024 * 1024;
 
@@ -288,7 +291,10 @@ impl Rendering<'_> {
             })),
             request_headers_to_remove: KEPT_FROM_UPSTREAM.iter().map(|name| (*name).to_owned()).collect(),
             response_headers_to_add: Vec::new(),
-            response_headers_to_remove: Vec::new(),
+            response_headers_to_remove: match plugin::has_attempt_role(self.plan) {
+                true => FOR_THE_ROUTER.map(str::to_owned).to_vec(),
+                false => Vec::new(),
+            },
             typed_per_filter_config: BTreeMap::new(),
         });
         RouteConfiguration {
@@ -343,13 +349,19 @@ impl Rendering<'_> {
         let longest = targets.iter().map(|target| target.timeout.max(target.stream_timeout)).max();
         let several_addresses = targets.iter().any(|target| target.endpoint.ip().is_none());
         let silence = self.plan.config.providers.stream_idle_timeout_seconds.map(Duration::from_secs);
-        // With one target the provider's own word counts. With several the next attempt may go elsewhere, where there is no
-        // reason to wait: the attempt role knows and says so.
-        let wait_header = if plugin::has_attempt_role(self.plan) { "x-kt-wait" } else { "retry-after" };
+        let longest_wait = milliseconds(|r| r.backoff.max_ms).max().unwrap_or(5000);
+        // With one target the provider's own word counts. With several the attempt role judges every answer by what its target
+        // says, and tells the router: the next attempt may go elsewhere, where there is no reason to wait.
+        let [retry_header, wait_header] = FOR_THE_ROUTER;
+        let judged = plugin::has_attempt_role(self.plan);
+        let answers = if judged { "retriable-headers" } else { "retriable-status-codes" };
         Some(RetryPolicy {
-            retry_on: "connect-failure,refused-stream,reset,retriable-status-codes".into(),
-            retriable_status_codes: statuses,
-            retriable_headers: Vec::new(),
+            retry_on: format!("connect-failure,refused-stream,reset,{answers}"),
+            retriable_status_codes: if judged { Vec::new() } else { statuses },
+            retriable_headers: match judged {
+                true => vec![PresentHeader { name: retry_header.into(), present_match: true }],
+                false => Vec::new(),
+            },
             // Enough for every attempt of every target; the filter lowers it for a request that has fewer.
             num_retries,
             // A second attempt on a target with several addresses goes to another of them.
@@ -359,14 +371,15 @@ impl Rendering<'_> {
             per_try_idle_timeout: Seconds(silence.or(longest).unwrap_or(Duration::ZERO)),
             retry_back_off: BackoffStrategy {
                 base_interval: Seconds::from_millis(milliseconds(|r| r.backoff.base_ms).min().unwrap_or(200)),
-                max_interval: Seconds::from_millis(milliseconds(|r| r.backoff.max_ms).max().unwrap_or(5000)),
+                max_interval: Seconds::from_millis(longest_wait),
             },
             rate_limited_retry_back_off: RateLimitedRetryBackOff {
                 reset_headers: vec![ResetHeader {
-                    name: wait_header.into(),
+                    name: if judged { wait_header } else { "retry-after" }.into(),
                     format: ResetHeaderFormat::Seconds,
                 }],
-                max_interval: Seconds::from_secs(30),
+                // A longer wait is not waited for. The attempt role asks for none that its target does not allow.
+                max_interval: Seconds::from_millis(if judged { longest_wait + 1000 } else { 30_000 }),
             },
         })
     }

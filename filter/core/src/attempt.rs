@@ -3,6 +3,10 @@
 //! Envoy keeps one header map and one body for all attempts; an attempt therefore sets absolute values and swaps only the
 //! model. The note travels as filter state, never as a header, and holds no key.
 
+pub mod answer;
+pub mod trail;
+pub(crate) mod wait;
+
 use crate::message::rewrite::push_json_string;
 use crate::plugin::Attempt;
 
@@ -11,6 +15,8 @@ use crate::plugin::Attempt;
 pub struct AttemptPlan {
     /// The clusters to try, in order: a target's id, or its streaming twin.
     pub clusters: Vec<String>,
+    /// The client asked for a stream.
+    pub streams: bool,
     /// Path and query as the client sent them, from `/v1` on.
     pub path: String,
     /// Where the body names its model; `None` for bodies that are not ours to edit.
@@ -49,6 +55,9 @@ pub fn streaming_twin(target: &str) -> String {
     format!("{target}{STREAM_SUFFIX}")
 }
 
+/// Begins the note of an exchange that streams. No id starts like this.
+const STREAMS: &str = "~";
+
 /// The target a cluster key belongs to.
 pub fn target_of(cluster: &str) -> &str {
     cluster.strip_suffix(STREAM_SUFFIX).unwrap_or(cluster)
@@ -57,7 +66,8 @@ pub fn target_of(cluster: &str) -> &str {
 impl AttemptPlan {
     /// The note as text: one line a field. JSON strings hold no line ends, and ids and paths cannot.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{}\n{}\n", self.clusters.join(","), self.path);
+        let kind = if self.streams { STREAMS } else { "" };
+        let mut text = format!("{kind}{}\n{}\n", self.clusters.join(","), self.path);
         if let Some(slot) = &self.model {
             let client = slot.client.as_deref().unwrap_or_default();
             text.push_str(&format!("{} {}\n{}\n{client}\n", slot.start, slot.body_bytes, slot.written));
@@ -68,7 +78,10 @@ impl AttemptPlan {
     /// The note back from its text.
     pub fn from_text(text: &str) -> Option<AttemptPlan> {
         let mut lines = text.lines();
-        let clusters = lines.next()?.split(',').map(str::to_owned).collect();
+        let clusters = lines.next()?;
+        let streams = clusters.starts_with(STREAMS);
+        let clusters =
+            clusters.strip_prefix(STREAMS).unwrap_or(clusters).split(',').map(str::to_owned).collect();
         let path = lines.next()?.to_owned();
         let model = match lines.next() {
             None => None,
@@ -84,7 +97,13 @@ impl AttemptPlan {
                 })
             }
         };
-        Some(AttemptPlan { clusters, path, model })
+        Some(AttemptPlan { clusters, streams, path, model })
+    }
+
+    /// Leaves out so many attempts after the `done` first ones.
+    pub fn skip(&mut self, done: usize, attempts: usize) {
+        let kept = self.clusters.iter().enumerate().filter(|(at, _)| !(done..done + attempts).contains(at));
+        self.clusters = kept.map(|(_, cluster)| cluster.clone()).collect();
     }
 
     /// The cluster of the attempt after the `done`th.
@@ -136,6 +155,7 @@ mod tests {
         };
         AttemptPlan {
             clusters: vec!["a".into(), "b~s".into()],
+            streams: true,
             path: "/v1/chat/completions?x=1".into(),
             model: Some(slot),
         }
@@ -165,7 +185,7 @@ mod tests {
     #[test]
     fn a_note_survives_its_text() {
         assert_eq!(AttemptPlan::from_text(&plan().to_text()), Some(plan()));
-        let bare = AttemptPlan { model: None, ..plan() };
+        let bare = AttemptPlan { model: None, streams: false, ..plan() };
         assert_eq!(AttemptPlan::from_text(&bare.to_text()), Some(bare));
     }
 

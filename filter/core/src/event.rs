@@ -3,6 +3,7 @@
 //! Field names are those of the specification's section 8. Holds counts, kinds and places, never text of a message and
 //! never a key. Writing the line is the host's business.
 
+use crate::attempt::trail::Tried;
 use crate::config::{Action, Mode};
 use crate::json::Writer;
 use crate::message::Unscanned;
@@ -161,6 +162,8 @@ pub struct Event<'e> {
     pub model_served: Option<&'e str>,
     /// Attempts on upstreams.
     pub attempts: u64,
+    /// The attempts one by one, as far as they are known.
+    pub tried: &'e [Tried],
     /// Status the client got; 0 if it got none.
     pub status: u64,
     /// The gateway's own error code, if the answer was its own.
@@ -197,6 +200,19 @@ impl Event<'_> {
         line.text_if_any("target", self.target);
         line.text_if_any("model_served", self.model_served);
         line.number("attempts", self.attempts);
+        if self.tried.len() > 1 {
+            line.open("tried", '[');
+            for tried in self.tried {
+                line.item('{');
+                line.text("target", &tried.target);
+                if let Some((status, fault)) = tried.fault {
+                    line.number("status", status.into());
+                    line.text("fault", fault.name());
+                }
+                line.close('}');
+            }
+            line.close(']');
+        }
         line.number("status", self.status);
         line.text_if_any("error_code", Some(self.error_code).filter(|code| !code.is_empty()));
         line.text("ended", self.ended.name());

@@ -22,9 +22,11 @@ use crate::message::Endpoint;
 use crate::plugin::Downstream;
 use crate::policy::{Active, Chain, Facts, Scratch};
 use crate::reply::Reply;
+use crate::routing::{Routing, Shared};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use record::Record;
+use route::{Account, End};
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
@@ -36,6 +38,8 @@ pub struct Gateway {
     chain: Chain,
     /// Shared, so that no exchange has to make its own: they take turns, and each is done when it returns.
     scratch: RefCell<Scratch>,
+    /// `None`: nothing is known of the targets but their order.
+    routing: Option<Routing>,
 }
 
 impl fmt::Debug for Gateway {
@@ -61,7 +65,22 @@ impl Gateway {
         });
         let chain = Chain::compile(&config.policies, &config.policy, automaton.as_deref(), &mut problems);
         let scratch = RefCell::default();
-        if problems.is_empty() { Ok(Gateway { config, chain, scratch }) } else { Err(problems) }
+        if problems.is_empty() {
+            Ok(Gateway { config, chain, scratch, routing: None })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Lets the choice of targets depend on what all workers know.
+    pub fn with_shared(self, shared: Box<dyn Shared>) -> Gateway {
+        let routing = Routing::new(&self.config, shared);
+        Gateway { routing, ..self }
+    }
+
+    /// Chooses among the targets, if there is something to choose by.
+    pub fn routing(&self) -> Option<&Routing> {
+        self.routing.as_ref()
     }
 }
 
@@ -73,6 +92,7 @@ pub struct Exchange {
     endpoint: Option<Endpoint>,
     active: Active,
     record: Record,
+    account: Account,
     stream: Option<Stream>,
 }
 
@@ -85,6 +105,7 @@ impl Exchange {
             endpoint: None,
             active: Active::default(),
             record: Record::default(),
+            account: Account::default(),
             stream: None,
         }
     }
@@ -111,6 +132,15 @@ impl Exchange {
 
     /// The event's line, once the exchange is over; `None` if none is wanted.
     pub fn finish(&mut self, timing: &Timing) -> Option<Vec<u8>> {
+        if let Some(routing) = &self.gateway.routing {
+            let end = match () {
+                () if timing.client_gone => End::Cancelled,
+                () if timing.unreachable => End::Unreachable,
+                () if timing.upstream_failed => End::Failed,
+                () => End::Served,
+            };
+            self.account.close(routing, &timing.trail, end);
+        }
         record::line(self, timing)
     }
 

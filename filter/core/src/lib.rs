@@ -17,6 +17,7 @@ pub mod config;
 pub mod diagnostic;
 pub mod plan;
 pub mod plugin;
+pub mod routing;
 pub mod targets;
 
 pub mod message;

@@ -20,6 +20,7 @@ mod schema;
 mod turn;
 
 pub mod delta;
+pub mod failure;
 pub mod request;
 pub mod response;
 pub mod rewrite;

@@ -1,6 +1,7 @@
 //! What an exchange remembers of itself, for the response headers and for the event.
 
 use super::Exchange;
+use crate::attempt::trail::Trail;
 use crate::event::{self, Ended, Event, FindingCount, Latency, Scanned, Verdict};
 use crate::message::Unscanned;
 use crate::message::usage::Usage;
@@ -22,14 +23,16 @@ pub struct Timing {
     pub latency: Latency,
     /// Status the client got; 0 if none.
     pub status: u64,
-    /// Attempts on upstreams.
+    /// The attempts, where an attempt role tells of them.
+    pub trail: Trail,
+    /// How many there were.
     pub attempts: u64,
-    /// Id of the target that was tried last.
-    pub target: Option<String>,
     /// The client went away before the end.
     pub client_gone: bool,
     /// The upstream failed, or its answer broke off.
     pub upstream_failed: bool,
+    /// The upstream had no address to go to.
+    pub unreachable: bool,
 }
 
 /// The memory of one exchange.
@@ -132,9 +135,10 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
         endpoint: if record.endpoint.is_empty() { "none" } else { record.endpoint },
         stream: record.stream,
         model_requested: exchange.head.model_requested().map(name),
-        target: timing.target.as_deref().or(record.only_target.as_deref()),
+        target: timing.trail.last().map(|tried| tried.target.as_str()).or(record.only_target.as_deref()),
         model_served: record.model_served.as_deref().map(name),
         attempts: timing.attempts,
+        tried: &timing.trail.0,
         status: timing.status,
         error_code: record.error_code,
         ended,

@@ -1,7 +1,7 @@
 //! The request side: is it served, may it pass, what is changed, where may it go.
 
 use super::Exchange;
-use super::route::{self, Choice};
+use super::route::{self, Account, Choice, Wanted};
 use crate::attempt::{AttemptPlan, ModelSlot, json_string, upstream_path};
 use crate::config::Unscannable;
 use crate::event::Ended;
@@ -210,13 +210,13 @@ impl Exchange {
     /// The targets this request may go to, in order.
     fn choose(&mut self, stream: bool) -> Result<Choice, Reply> {
         let gateway = self.gateway.clone();
-        let chosen = route::choose(
-            &gateway.config,
-            self.head.header("x-provider"),
-            self.head.model.as_deref(),
-            stream,
-        );
-        chosen.map_err(|_| self.refuse(Reply::unknown_provider(&gateway.config.targets), Ended::Refused))
+        let wanted =
+            Wanted { provider: self.head.header("x-provider"), model: self.head.model.as_deref(), stream };
+        let Ok(choice) = route::choose(&gateway.config, gateway.routing.as_ref(), &wanted) else {
+            return Err(self.refuse(Reply::unknown_provider(&gateway.config.targets), Ended::Refused));
+        };
+        self.account = Account::open(&choice);
+        Ok(choice)
     }
 
     fn dispatch(
@@ -259,7 +259,8 @@ impl Exchange {
         let drops_client_key = !config.attempt_role && by_name && !named;
         let chooses_cluster =
             config.attempt_role || config.targets.iter().any(|target| target.streaming_twin);
-        let plan = AttemptPlan { clusters: choice.clusters, path: client_path, model };
+        let plan =
+            AttemptPlan { clusters: choice.clusters, streams: self.record.stream, path: client_path, model };
         Dispatch {
             body,
             plan,

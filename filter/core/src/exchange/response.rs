@@ -2,6 +2,7 @@
 
 use super::Exchange;
 use super::stream::Stream;
+use crate::attempt::{trail::Trail, wait};
 use crate::config::OnError;
 use crate::event::Ended;
 use crate::message::response;
@@ -22,8 +23,10 @@ pub struct AnswerHead {
     pub ratelimit_reset: Option<String>,
     /// The answer ends with its headers.
     pub ends: bool,
-    /// Id of the target that answers, where an attempt role said so.
-    pub target: Option<String>,
+    /// The attempts so far, where an attempt role tells of them.
+    pub trail: Trail,
+    /// The upstream said this, not Envoy.
+    pub from_upstream: bool,
     /// Attempts so far, this one included.
     pub attempts: u64,
 }
@@ -65,7 +68,11 @@ const MAX_RETRY_AFTER_SECONDS: u64 = 60;
 impl Exchange {
     /// Takes the answer's headers.
     pub fn answer(&mut self, head: &AnswerHead) -> AnswerStart {
-        let target = head.target.clone().or_else(|| self.record.only_target.clone());
+        if let (Some(routing), true) = (&self.gateway.routing, head.from_upstream) {
+            self.account.answered(routing, &head.trail, head.status);
+        }
+        let target = head.trail.last().map(|tried| tried.target.clone());
+        let target = target.or_else(|| self.record.only_target.clone());
         let mut set = Vec::new();
         if let Some(target) = target {
             set.push(("x-kt-target", target));
@@ -74,7 +81,7 @@ impl Exchange {
             set.push(("x-kt-attempts", head.attempts.to_string()));
         }
         let reset = head.ratelimit_reset.as_deref().filter(|_| head.status == 429 && !head.has_retry_after);
-        if let Some(seconds) = reset.and_then(whole_seconds) {
+        if let Some(seconds) = reset.and_then(wait::seconds) {
             set.push(("retry-after", seconds.min(MAX_RETRY_AFTER_SECONDS).to_string()));
         }
         let mode = self.mode(head);
@@ -137,36 +144,5 @@ impl Exchange {
                 None
             }
         }
-    }
-}
-
-/// A number of seconds, rounded up.
-fn whole_seconds(text: &str) -> Option<u64> {
-    let (whole, fraction) = text.trim().split_once('.').unwrap_or((text.trim(), ""));
-    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || !digits(whole) || !digits(fraction) {
-        return None;
-    }
-    let more = u64::from(fraction.bytes().any(|digit| digit != b'0'));
-    Some(whole.parse::<u64>().ok()?.saturating_add(more))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, expected: Option<u64>) {
-        assert_eq!(whole_seconds(text), expected, "{text}");
-    }
-
-    #[test]
-    fn a_reset_time_is_rounded_up() {
-        check("3", Some(3));
-        check(" 0.2", Some(1));
-        check("12.000", Some(12));
-        check("6m0s", None);
-        check("-1", None);
-        check(".5", None);
     }
 }

@@ -1,11 +1,26 @@
-//! Which targets a request may go to, in which order.
+//! Which targets a request may go to, in which order, and what became of it.
 //!
 //! Follows the rules of the specification's section 3: `x-provider` restricts, a pinned id or the request's model comes
-//! first, the strategy orders the rest, and every target may be tried as often as its retry block says.
+//! first, the strategy orders the rest, targets that are known to fail are left out, and every target may be tried as often as
+//! its retry block says. Invariant: every place taken in a half-open breaker is given back, whatever the end.
 
 use crate::attempt::streaming_twin;
+use crate::attempt::trail::{Fault, Trail};
+use crate::order::by_place;
 use crate::plan::Strategy;
 use crate::plugin::{Downstream, Target};
+use crate::routing::{News, Outcome, Place, Routing};
+
+/// What a request says about the target it wants.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wanted<'r> {
+    /// `x-provider`.
+    pub(super) provider: Option<&'r str>,
+    /// `model`.
+    pub(super) model: Option<&'r str>,
+    /// It streams.
+    pub(super) stream: bool,
+}
 
 /// An order of attempts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,6 +29,8 @@ pub(super) struct Choice {
     pub(super) targets: Vec<usize>,
     /// The clusters of those attempts.
     pub(super) clusters: Vec<String>,
+    /// Places in half-open breakers.
+    pub(super) places: Vec<Place>,
 }
 
 /// The `x-provider` header named nothing that is configured.
@@ -23,40 +40,45 @@ pub(super) struct UnknownProvider;
 /// Envoy repeats a request at most this often; more attempts than that help no one.
 const MAX_ATTEMPTS: usize = 32;
 
-/// The order of attempts for a request with this `x-provider` and this `model`.
+/// The order of attempts for a request. Without `routing` nothing is known of the targets but their order.
 pub(super) fn choose(
     config: &Downstream,
-    provider: Option<&str>,
-    model: Option<&str>,
-    stream: bool,
+    routing: Option<&Routing>,
+    wanted: &Wanted,
 ) -> Result<Choice, UnknownProvider> {
     let all = config.targets.iter().enumerate();
-    let mut order: Vec<(usize, &Target)> =
-        all.filter(|(_, target)| provider.is_none_or(|name| target.is_named(name))).collect();
+    let candidates = all.filter(|(_, target)| wanted.provider.is_none_or(|name| target.is_named(name)));
+    let mut order: Vec<usize> = candidates.map(|(position, _)| position).collect();
     if order.is_empty() {
         return Err(UnknownProvider);
     }
-    if let Some(model) = model {
-        let rank = |target: &Target| match () {
-            () if target.id == model => 0,
-            () if target.model.as_deref() == Some(model) => 1,
-            () => 2,
+    if let Some(model) = wanted.model {
+        let by_model = matches!(config.strategy, Strategy::Single | Strategy::Fallback);
+        let rank = |position: &usize| match config.targets.get(*position) {
+            Some(target) if target.id == model => 0,
+            Some(target) if by_model && target.model.as_deref() == Some(model) => 1,
+            _ => 2,
         };
         // Targets of the same rank keep the operator's order.
-        order.sort_unstable_by_key(|(position, target)| (rank(target), *position));
+        order = by_place(order.iter().map(rank)).filter_map(|place| order.get(place).copied()).collect();
     }
     if config.strategy == Strategy::Single {
         order.truncate(1);
     }
-    let mut choice = Choice::default();
-    for (position, target) in order {
-        let cluster = match stream && target.streaming_twin {
-            true => streaming_twin(&target.id),
-            false => target.id.clone(),
-        };
+    let mut places = Vec::new();
+    if let Some(routing) = routing {
+        places = routing.enter(&mut order);
+        let first = order.first().and_then(|first| config.targets.get(*first));
+        let pinned = first.is_some_and(|first| wanted.model == Some(&first.id));
+        if order.len() > 1 {
+            routing.arrange(&mut order, pinned);
+        }
+    }
+    let mut choice = Choice { places, ..Choice::default() };
+    for (position, target) in order.iter().filter_map(|at| Some((*at, config.targets.get(*at)?))) {
         for _ in 0..target.max_attempts {
             choice.targets.push(position);
-            choice.clusters.push(cluster.clone());
+            choice.clusters.push(cluster(target, wanted.stream));
         }
     }
     choice.targets.truncate(MAX_ATTEMPTS);
@@ -64,89 +86,142 @@ pub(super) fn choose(
     Ok(choice)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::{Pack, Policies, PolicyBlocks};
-    use crate::plugin::Behaviour;
-
-    fn target(id: &str, provider: &str, model: Option<&str>, max_attempts: u32) -> Target {
-        Target {
-            id: id.into(),
-            provider: provider.into(),
-            provider_aliases: vec![format!("{provider}-ai")],
-            model: model.map(str::to_owned),
-            authority: "host".into(),
-            path_prefix: "/v1".into(),
-            max_attempts,
-            streaming_twin: id == "big",
-            client_key: false,
-            client_key_if_named: false,
-            cluster: String::new(),
-            weight: 1,
-            cost_rank: 0,
-            retryable_status_codes: vec![503],
-            breaker: None,
-            probe: None,
-        }
-    }
-
-    fn config(strategy: Strategy) -> Downstream {
-        Downstream {
-            pack: Pack {
-                name: "t".into(),
-                version: "1.0.0".into(),
-                enabled: true,
-                description: String::new(),
-            },
-            config_sha256: String::new(),
-            policies: Policies::default(),
-            policy: PolicyBlocks::default(),
-            gateway: Behaviour::default(),
-            targets: vec![
-                target("big", "together", Some("llama-70b"), 2),
-                target("small", "together", Some("llama-8b"), 1),
-                target("other", "openai", None, 1),
-            ],
-            strategy,
-            attempt_role: true,
-            pattern_automaton: None,
-        }
-    }
-
-    #[track_caller]
-    fn check(provider: Option<&str>, model: Option<&str>, stream: bool, expected: &[&str]) {
-        let clusters =
-            choose(&config(Strategy::Fallback), provider, model, stream).map(|choice| choice.clusters);
-        assert_eq!(clusters.unwrap_or_default(), expected);
-    }
-
-    #[test]
-    fn the_order_is_the_files_unless_the_request_says_otherwise() {
-        check(None, None, false, &["big", "big", "small", "other"]);
-        check(None, Some("unheard-of"), false, &["big", "big", "small", "other"]);
-        check(None, Some("llama-8b"), false, &["small", "big", "big", "other"]);
-        check(None, Some("other"), false, &["other", "big", "big", "small"]);
-    }
-
-    #[test]
-    fn x_provider_restricts_by_provider_alias_or_id() {
-        check(Some("openai"), None, false, &["other"]);
-        check(Some("together-ai"), None, false, &["big", "big", "small"]);
-        check(Some("small"), None, false, &["small"]);
-        check(Some("nobody"), None, false, &[]);
-    }
-
-    #[test]
-    fn streams_go_to_the_twin_of_a_target_that_has_one() {
-        check(None, None, true, &["big~s", "big~s", "small", "other"]);
-    }
-
-    #[test]
-    fn single_tries_only_the_first() {
-        let clusters =
-            |model| choose(&config(Strategy::Single), None, model, false).map(|choice| choice.clusters);
-        assert_eq!(clusters(None).as_deref(), Ok(&["big".to_owned(), "big".to_owned()][..]));
-        assert_eq!(clusters(Some("llama-8b")).as_deref(), Ok(&["small".to_owned()][..]));
+/// The key of a target's cluster.
+fn cluster(target: &Target, stream: bool) -> String {
+    match stream && target.streaming_twin {
+        true => streaming_twin(&target.id),
+        false => target.id.clone(),
     }
 }
+
+/// What an exchange owes the workers' common knowledge.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    places: Vec<Place>,
+    /// Positions of the targets in the order of the attempts that were planned.
+    planned: Vec<usize>,
+    /// Attempts of which everything was told.
+    told: usize,
+    /// The answer that the client gets is a good one so far.
+    answering: bool,
+}
+
+/// How an exchange ended, as far as its last attempt is concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Its answer came to its end, or was cut by a policy.
+    Served,
+    /// The upstream did not answer, or its answer broke off.
+    Failed,
+    /// There was no one to send it to.
+    Unreachable,
+    /// The client left.
+    Cancelled,
+}
+
+impl Account {
+    pub(super) fn open(choice: &Choice) -> Account {
+        Account { places: choice.places.clone(), planned: choice.targets.clone(), ..Account::default() }
+    }
+
+    /// The headers of the answer to the last attempt are there.
+    pub(super) fn answered(&mut self, routing: &Routing, trail: &Trail, status: u16) {
+        let mut news = Vec::new();
+        self.tell_failures(routing, trail, &mut news);
+        if let Some(target) = trail.last().and_then(|tried| routing.position(&tried.target)) {
+            let failed = routing.target(target).is_some_and(|it| it.retryable_status_codes.contains(&status));
+            self.told = trail.0.len();
+            self.answering = !failed;
+            routing.count(target, if failed { Outcome::Failed } else { Outcome::Answered });
+            let place = self.place(target);
+            match failed {
+                true => news.push((target, News::Failed, place)),
+                // A stream may go on for minutes; that it has begun is enough for those that wait for it. In a closed
+                // breaker its end counts.
+                false if place.is_some() => news.push((target, News::Succeeded, place)),
+                false => {}
+            }
+            if (200..300).contains(&status) {
+                let started_ms = trail.last().map_or(0, |tried| tried.started_us / 1000);
+                let ms = routing.now_ms().saturating_sub(started_ms);
+                routing.answered(target, u32::try_from(ms).unwrap_or(u32::MAX));
+            }
+        }
+        self.give_back(&mut news);
+        routing.learn(&news);
+    }
+
+    /// The exchange is over.
+    pub(super) fn close(&mut self, routing: &Routing, trail: &Trail, end: End) {
+        let mut news = Vec::new();
+        let last = trail.last().and_then(|tried| routing.position(&tried.target));
+        if self.told < trail.0.len() {
+            self.tell_failures(routing, trail, &mut news);
+            if let Some(target) = last {
+                let place = self.place(target);
+                let (told, outcome) = match end {
+                    End::Cancelled | End::Served => (News::Nothing, Outcome::Cancelled),
+                    End::Failed | End::Unreachable => (News::Failed, Outcome::Unanswered),
+                };
+                news.push((target, told, place));
+                routing.count(target, outcome);
+            }
+        } else if let (true, Some(target)) = (self.answering, last) {
+            match end {
+                End::Served => news.push((target, News::Succeeded, None)),
+                End::Failed | End::Unreachable => {
+                    news.push((target, News::Failed, None));
+                    routing.count(target, Outcome::Unanswered);
+                }
+                End::Cancelled => {}
+            }
+        }
+        if end == End::Unreachable
+            && !self.answering
+            && let Some(target) = self.planned.get(trail.0.len()).copied()
+        {
+            // Envoy knew no address, so the attempt never began.
+            let place = self.place(target);
+            news.push((target, News::Failed, place));
+            routing.count(target, Outcome::Unanswered);
+        }
+        self.give_back(&mut news);
+        routing.learn(&news);
+    }
+
+    /// All attempts but the last have failed.
+    fn tell_failures(
+        &mut self,
+        routing: &Routing,
+        trail: &Trail,
+        news: &mut Vec<(usize, News, Option<Place>)>,
+    ) {
+        let failed = trail.0.len().saturating_sub(1);
+        for tried in trail.0.get(self.told..failed).unwrap_or_default() {
+            let Some(target) = routing.position(&tried.target) else { continue };
+            let (told, outcome) = match tried.fault {
+                None => (News::Failed, Outcome::Unanswered),
+                Some((_, Fault::Status | Fault::Event)) => (News::Failed, Outcome::Failed),
+                Some((_, Fault::Out)) => (News::Failed, Outcome::Out),
+                Some((_, Fault::Model)) => (News::Nothing, Outcome::Out),
+            };
+            routing.count(target, outcome);
+            let place = self.place(target);
+            news.push((target, told, place));
+        }
+        self.told = self.told.max(failed);
+    }
+
+    /// The place with a target, which is accounted for with this.
+    fn place(&mut self, target: usize) -> Option<Place> {
+        let at = self.places.iter().position(|place| place.target == target)?;
+        Some(self.places.swap_remove(at))
+    }
+
+    fn give_back(&mut self, news: &mut Vec<(usize, News, Option<Place>)>) {
+        news.extend(self.places.drain(..).map(|place| (place.target, News::Nothing, Some(place))));
+    }
+}
+
+#[cfg(test)]
+mod tests;
