@@ -138,11 +138,12 @@ fn not_yet(plan: &Plan, advice: &mut Vec<Diagnostic>) {
         let help = "remove it; an event has the kinds and places of what was found";
         advice.push(Diagnostic::warning("no-capture", "policy.audit-logger.capture", message).help(help));
     }
-    for (i, target) in plan.targets.iter().enumerate().filter(|(_, target)| target.health_probe.is_some()) {
-        let message = format!("target `{}` is not probed in this version", target.id);
-        let help = "fallback and outlier detection act on the traffic itself";
-        let at = format!("providers.targets[{i}].health_probe");
-        advice.push(Diagnostic::warning("no-probe", at, message).help(help));
+    if let [only] = plan.targets.as_slice()
+        && only.health_probe.is_some()
+    {
+        let message = format!("target `{}` is not probed: there is no other to turn to", only.id);
+        let help = "a second target makes the probe useful";
+        advice.push(Diagnostic::warning("no-probe", "providers.targets[0].health_probe", message).help(help));
     }
 }
 

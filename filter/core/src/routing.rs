@@ -249,7 +249,8 @@ impl Routing {
             _ => usize::MAX,
         });
         let Some(first) = order.first().filter(|_| !pinned && order.len() > 1) else { return };
-        let explores = of(first).samples >= latency::MIN_SAMPLES && mixed(now_ns) % EXPLORES_ONE_IN == 0;
+        let explores =
+            of(first).samples >= latency::MIN_SAMPLES && mixed(now_ns).is_multiple_of(EXPLORES_ONE_IN);
         if explores {
             let least = order.iter().enumerate().skip(1).min_by_key(|(_, target)| of(target).samples);
             let up_to = least.map_or(0, |(place, _)| place);

@@ -15,6 +15,7 @@ mod fallback;
 mod http2;
 mod keys;
 mod quick_start;
+mod routing;
 mod sdk;
 mod streaming;
 mod wire;
