@@ -1,3 +1,5 @@
+//! Orders of attempts, and what is told of their ends.
+
 use super::*;
 use crate::config::{Pack, Policies, PolicyBlocks};
 use crate::plugin::Behaviour;
