@@ -7,6 +7,7 @@
 //! [`MAX_HELD_BYTES`] after it, and on where the match before it ended. So a text that comes in pieces, cut anywhere, gives
 //! the same matches as the whole.
 
+mod address;
 pub(crate) mod anchor;
 mod birth;
 mod context;
@@ -20,6 +21,7 @@ mod network;
 mod number;
 mod phone;
 mod secret;
+mod vocabulary;
 mod wallet;
 
 use super::{Step, simd};

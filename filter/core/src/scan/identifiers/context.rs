@@ -4,6 +4,7 @@
 //! accents. Invariant: what is read lies within [`REACH`] bytes before the value.
 
 use super::cursor::{Cursor, is_alphanumeric};
+use super::vocabulary::{Vocabulary, count};
 
 /// How far before a value its labels may begin.
 pub(super) const REACH: usize = 64;
@@ -61,7 +62,7 @@ pub(super) const fn topics(list: &[Topic]) -> u32 {
 }
 
 /// Labels by topic, separated by `|`. A dot at the end: the whole word only; otherwise words that begin so count too.
-const LABELS: &[(Topic, &str)] = &[
+const ROWS: &[(Topic, &str)] = &[
     (
         Topic::Other,
         "order|invoice|version.|versions.|ver.|isbn|issn|commit.|rfc.|section|ticket|build.|oid.|serial|tracking|part.|parts.|\
@@ -177,78 +178,7 @@ const LABELS: &[(Topic, &str)] = &[
     ),
 ];
 
-const COUNT: usize = {
-    let mut count = 0;
-    let mut n = 0;
-    #[allow(clippy::indexing_slicing, reason = "at compile time")]
-    while n < LABELS.len() {
-        count += 1;
-        let bytes = LABELS[n].1.as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
-            if bytes[at] == b'|' {
-                count += 1;
-            }
-            at += 1;
-        }
-        n += 1;
-    }
-    count
-};
-
-/// One label: where it stands in its topic's text.
-#[derive(Clone, Copy)]
-struct Entry {
-    row: u8,
-    start: u16,
-    len: u8,
-}
-
-/// All labels, by their first byte; `FIRSTS[b]..FIRSTS[b + 1]` are those that begin with `b`.
-static INDEX: ([Entry; COUNT], [u16; 257]) = index();
-
-#[allow(clippy::indexing_slicing, reason = "at compile time")]
-const fn index() -> ([Entry; COUNT], [u16; 257]) {
-    let mut entries = [Entry { row: 0, start: 0, len: 0 }; COUNT];
-    let mut firsts = [0_u16; 257];
-    // Counts first, so that the second pass knows each label's place.
-    let mut free = [0_u16; 256];
-    let mut filled = 0;
-    let mut pass = 0;
-    while pass < 2 {
-        let mut row = 0;
-        while row < LABELS.len() {
-            let bytes = LABELS[row].1.as_bytes();
-            let mut start = 0;
-            while start < bytes.len() {
-                let mut end = start;
-                while end < bytes.len() && bytes[end] != b'|' {
-                    end += 1;
-                }
-                let first = bytes[start] as usize;
-                if pass == 1 {
-                    entries[free[first] as usize] =
-                        Entry { row: row as u8, start: start as u16, len: (end - start) as u8 };
-                    filled += 1;
-                }
-                free[first] += 1;
-                start = end + 1;
-            }
-            row += 1;
-        }
-        if pass == 0 {
-            let mut first = 0;
-            while first < 256 {
-                firsts[first + 1] = firsts[first] + free[first];
-                free[first] = firsts[first];
-                first += 1;
-            }
-        }
-        pass += 1;
-    }
-    assert!(filled == COUNT, "every label has its place");
-    (entries, firsts)
-}
+static LABELS: Vocabulary<Topic, { count(ROWS) }> = Vocabulary::new(ROWS);
 
 /// A label found before a value.
 #[derive(Clone, Copy, Debug)]
@@ -456,13 +386,7 @@ pub(super) fn labels(text: &Cursor, start: usize) -> Labels {
 fn find(folded: &Folded, at: usize, from: usize, labels: &mut Labels) {
     let rest = folded.as_slice().get(at..).unwrap_or_default();
     let Some(first) = rest.first() else { return };
-    let (entries, firsts) = &INDEX;
-    let first = usize::from(*first);
-    let (Some(begin), Some(end)) = (firsts.get(first), firsts.get(first + 1)) else { return };
-    for entry in entries.get(usize::from(*begin)..usize::from(*end)).unwrap_or_default() {
-        let Some((topic, row)) = LABELS.get(usize::from(entry.row)) else { continue };
-        let start = usize::from(entry.start);
-        let label = row.as_bytes().get(start..start + usize::from(entry.len)).unwrap_or_default();
+    for (topic, label) in LABELS.beginning_with(*first) {
         let (label, whole) = match label.split_last() {
             Some((b'.', label)) => (label, true),
             _ => (label, false),
@@ -477,6 +401,6 @@ fn find(folded: &Folded, at: usize, from: usize, labels: &mut Labels) {
             last += 1;
         }
         let place = folded.from.get(last - 1).copied().unwrap_or(0);
-        labels.push(Label { topic: *topic, end: from + usize::from(place) });
+        labels.push(Label { topic, end: from + usize::from(place) });
     }
 }

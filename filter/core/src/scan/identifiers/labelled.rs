@@ -7,7 +7,7 @@ use super::context::{self, Labels, Topic, topics};
 use super::cursor::{Cursor, is_alphanumeric};
 use super::kind::{Identifier, Identifiers};
 use super::national::{FORMS, SERIALS};
-use super::{Found, Hit, birth, found, phone};
+use super::{Found, Hit, address, birth, found, phone};
 use crate::scan::{Step, simd};
 
 /// Letters that may stand before the first digit of a value, in one word.
@@ -23,6 +23,7 @@ const FEWEST: usize = 5;
 const LONGEST_GAP: usize = 34;
 
 const BIRTH: u32 = topics(&[Topic::Birth]);
+const ADDRESS: u32 = topics(&[Topic::Address]);
 const FAX: u32 = topics(&[Topic::Fax]);
 
 /// Topics of everything that may begin with a word before its first digit.
@@ -105,6 +106,9 @@ impl Walk<'_> {
     /// What begins at or before `start`, where the word begins that has its first digit at `digit`.
     fn starting(&self, start: usize, digit: usize, labels: &mut Lazy) -> Found {
         let text = &self.text;
+        if start == digit && self.set.contains(Identifier::Address) {
+            attempt!(self.address(digit, labels));
+        }
         if start == digit && self.set.contains(Identifier::Dob) {
             attempt!(self.birth(start, labels));
         }
@@ -146,6 +150,28 @@ impl Walk<'_> {
             }
         }
         self.text.more()
+    }
+
+    /// An address whose first digit is at `digit`.
+    fn address(&self, digit: usize, labels: &mut Lazy) -> Found {
+        let text = &self.text;
+        if !text.number_begins(digit) {
+            return Ok(None);
+        }
+        let mut label = || labels.of(text).nearest(ADDRESS).map(|label| label.end);
+        let before = address::gap_before(text, digit)
+            .and_then(|before| address::start_before(text, digit, before, false, &mut label));
+        if let Some(start) = before
+            && start >= self.floor
+        {
+            let announced = label().is_some_and(|label| address::connects(text, label, start));
+            attempt!(found(Identifier::Address, start, address::verify(text, start, announced)));
+        }
+        if !address::may_begin(text, digit)? {
+            return Ok(None);
+        }
+        let announced = label().is_some_and(|label| address::connects(text, label, digit));
+        found(Identifier::Address, digit, address::verify(text, digit, announced))
     }
 
     /// A date of birth whose first digit is at `digit`.
@@ -231,6 +257,11 @@ impl Walk<'_> {
             {
                 open = open.min(month);
             }
+        }
+        if self.set.contains(Identifier::Address) {
+            let mut label = || labels.of(text).nearest(ADDRESS).map(|label| label.end);
+            let pending = address::pending(text, &mut label);
+            open = open.min(pending.unwrap_or(open));
         }
         if word == end && self.set.contains(Identifier::Fax) && matches!(text.before(end, 1), b'+' | b'(') {
             open = open.min(end - 1);

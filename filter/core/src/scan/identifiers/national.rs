@@ -14,8 +14,8 @@ pub(super) struct Form {
     pub(super) topics: u32,
     /// It needs no label.
     pub(super) alone: bool,
-    /// `9` a digit, `A` a letter, `X` either, a space: nothing or one of space, `-`, `.`, `/`; `?` after one of them: it may
-    /// be missing; anything else is itself. `|` between alternatives.
+    /// `9` a digit, `A` a letter, `X` either, a space: nothing or one of space, `-`, `.`, `/`; `_` a space; `?` after one of
+    /// them: it may be missing; anything else is itself. `|` between alternatives.
     shape: &'static str,
     tests: &'static [Test],
 }
@@ -240,6 +240,7 @@ fn fit(
             b'9' => byte.is_ascii_digit(),
             b'A' => byte.is_ascii_alphabetic(),
             b'X' => byte.is_ascii_alphanumeric(),
+            b'_' => byte == b' ',
             b' ' => {
                 at += usize::from(matches!(byte, b' ' | b'-' | b'.' | b'/'));
                 continue;
@@ -264,6 +265,11 @@ fn fit(
     }
     // Words that happen to have a digit mix cases; numbers do not.
     Ok((!(upper && lower)).then_some((at, len)))
+}
+
+/// Where a value of this shape at `at` ends; see [`Form::shape`].
+pub(super) fn fits(shape: &[u8], text: &Cursor, at: usize) -> Result<Option<usize>, super::cursor::Open> {
+    Ok(fit(shape, text, at, &mut [0; MOST])?.map(|(end, _)| end))
 }
 
 /// All digits are the same: an example of a form, not a number.

@@ -1,0 +1,630 @@
+//! Postal addresses: a street with a number, and the place with its postcode, on one line or on several.
+//!
+//! Knows kinds of streets and forms of postcodes, not places. An address is taken where a kind of street, a postcode or a
+//! label says so; two of the three where they are weak. Invariant: nothing beyond [`LONGEST`] bytes from its start is read.
+
+use super::context::fold_pair;
+use super::cursor::{Cursor, Open, Verdict, is_alphanumeric};
+use super::national::fits;
+use super::vocabulary::{Vocabulary, count};
+
+/// The longest address in bytes.
+const LONGEST: usize = 220;
+
+/// Words of a street, and of any other part.
+const MOST_WORDS: usize = 7;
+
+/// Bytes of a word; a longer one is none.
+const LONGEST_WORD: usize = 40;
+
+/// What a word is in an address; bits.
+type Kinds = u16;
+
+/// A kind of street that stands after the name, and hardly is anything else.
+const LAST: Kinds = 1;
+/// The same, that is other things as well.
+const PERHAPS_LAST: Kinds = 2;
+/// A kind of street that stands before the name.
+const FIRST: Kinds = 4;
+/// The same, that is other things as well.
+const PERHAPS_FIRST: Kinds = 8;
+/// A small word inside the name of a street or a place.
+const PARTICLE: Kinds = 16;
+/// A part of a house, with a number.
+const UNIT: Kinds = 32;
+/// A direction after a street.
+const DIRECTION: Kinds = 64;
+/// The beginning of a country's name.
+const COUNTRY: Kinds = 128;
+/// A small word between a label and its value.
+const SMALL: Kinds = 256;
+
+const ROWS: &[(Kinds, &str)] = &[
+    (
+        LAST,
+        "street|st|avenue|ave|road|rd|lane|ln|drive|dr|boulevard|blvd|highway|hwy|terrace|crescent|parkway|pkwy",
+    ),
+    (
+        PERHAPS_LAST,
+        "court|ct|place|pl|way|square|sq|close|gardens|grove|hill|walk|mews|row|circle|cir|trail|alley|plaza|loop|park|green|\
+         rise|view|quay|wharf|crossing|bridge|marg|nagar|path|cross|layout|colony|vista|point|glen|ridge|estate|estates",
+    ),
+    (
+        FIRST,
+        "rue|avenue|boulevard|bd|chemin|impasse|allee|calle|avda|avenida|paseo|camino|carretera|piazza|piazzale|viale|vicolo|\
+         rua|travessa|alameda|ul|ulica|aleja|ulice|namesti|nabrezi|via|corso|strasse|rambla|ronda|glorieta|pasaje|urbanizacion|\
+         contrada|strada|jalan",
+    ),
+    (
+        PERHAPS_FIRST,
+        "av|al|os|cl|place|quai|route|cours|passage|square|largo|plac|plaza|praca|estrada|borgo|cuesta|callejon|privada|rte|\
+         residence|residencia|lieu|flat|apartment|apt|unit|suite|studio|room|villa|plot|block|building|house",
+    ),
+    (
+        PARTICLE,
+        "de|la|le|les|du|des|da|do|dos|das|di|del|della|dei|degli|delle|dell|van|von|der|den|dem|het|ten|ter|of|the|am|an|auf|im|\
+         in|zu|zum|zur|und|y|e|i|et|sur|sous|aux|au|en|l|d|el|los|las|san|santa|saint|bis|upon|by|ob|bei|near|c",
+    ),
+    (
+        UNIT,
+        "apartment|apt|unit|suite|ste|flat|studio|room|floor|fl|box|dept|piso|puerta|pta|esc|planta|portal|bajo|apto|apartamento|\
+         wohnung|whg|top|etage|appt|appartement|bat|batiment|interno|scala|int|bus|lok|m|lgh|pb|casilla|postfach|km|lote|lot|plot|\
+         no|nr|num|block|bl|blok|sector|po",
+    ),
+    (DIRECTION, "n|s|e|w|ne|nw|se|sw|north|south|east|west|northeast|northwest|southeast|southwest"),
+    (
+        COUNTRY,
+        "usa|united|uk|england|scotland|wales|ireland|germany|deutschland|france|spain|espana|italy|italia|netherlands|nederland|\
+         belgium|belgie|belgique|austria|osterreich|schweiz|suisse|svizzera|switzerland|poland|polska|portugal|brazil|brasil|canada|\
+         mexico|australia|india|sweden|sverige|norway|norge|denmark|danmark|finland|suomi|japan|china|turkey|turkiye|czech|hungary|\
+         magyarorszag|greece|israel|singapore|luxembourg",
+    ),
+    (
+        SMALL,
+        "is|are|was|as|at|in|to|on|ist|sind|lautet|unter|an|auf|im|est|sont|au|aux|a|es|son|e|en|il|sono|op|te|w|je|the|of|me|us|\
+         our|my|her|his|their|it|them|for|follows|below|und|zu|nach|folgende|wie|suit|como|segue|al|alla|presso|chez|u|na|no|der|dem|la|le",
+    ),
+];
+
+static WORDS: Vocabulary<Kinds, { count(ROWS) }> = Vocabulary::new(ROWS);
+
+/// Kinds of streets that are the end of a word.
+static SUFFIXES: [&[u8]; 26] = [
+    b"strasse", b"str", b"gasse", b"platz", b"weg", b"allee", b"ufer", b"straat", b"laan", b"gracht",
+    b"plein", b"dijk", b"singel", b"gatan", b"vagen", b"veien", b"vegen", b"gata", b"vej", b"gade", b"katu",
+    b"tie", b"kuja", b"utca", b"utja", b"polku",
+];
+
+/// Postcodes that are hardly anything else.
+const CODES: &[u8] = b"A9A 9AA|A99 9AA|A9 9AA|AA9A 9AA|AA99 9AA|AA9 9AA|A9A 9A9|AA_99999-9999|AA_99999";
+/// Postcodes that are numbers as any.
+const NUMBERS: &[u8] =
+    b"9999 AA|99-999|9999-999|99999-999|99999-9999|999-9999|999999|999 999|999 99|99999|9999|AA-99999|A-99999|AA-9999|A-9999|AA-999 99|A99 XXXX";
+
+/// How sure it is that something is a street.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Street {
+    Unknown,
+    Weak,
+    Strong,
+}
+
+/// A word without case and accents.
+struct Word {
+    bytes: [u8; 2 * LONGEST_WORD],
+    len: usize,
+}
+
+impl Word {
+    fn of(bytes: &[u8]) -> Word {
+        let mut word = Word { bytes: [0; 2 * LONGEST_WORD], len: 0 };
+        let mut rest = bytes.iter().copied();
+        while let Some(byte) = rest.next() {
+            let (first, second) = match byte {
+                0xC3..=0xDF => match (byte, rest.next().unwrap_or(0)) {
+                    (0xC3, 0x9F) => (b's', Some(b's')),
+                    (lead, next) => fold_pair(lead, next),
+                },
+                byte => (byte.to_ascii_lowercase(), None),
+            };
+            for byte in [Some(first), second].into_iter().flatten() {
+                if let Some(to) = word.bytes.get_mut(word.len) {
+                    *to = byte;
+                    word.len += 1;
+                }
+            }
+        }
+        word
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        let word = self.bytes.get(..self.len).unwrap_or_default();
+        word.strip_suffix(b".").unwrap_or(word)
+    }
+
+    /// All that the word is.
+    fn kinds(&self) -> Kinds {
+        let Some(first) = self.as_slice().first() else { return 0 };
+        WORDS
+            .beginning_with(*first)
+            .filter(|(_, word)| *word == self.as_slice())
+            .fold(0, |kinds, (kind, _)| kinds | kind)
+    }
+
+    /// A compound that ends as a street does; `true`: the kind alone.
+    fn street_suffix(&self) -> Option<bool> {
+        SUFFIXES.iter().find_map(|entry| {
+            let before = self.as_slice().strip_suffix(*entry)?;
+            // Short kinds end other words as well.
+            match before.len() {
+                0 => Some(true),
+                1..=2 => None,
+                3.. if entry.len() <= 3 && before.len() < 4 => None,
+                3.. => Some(false),
+            }
+        })
+    }
+}
+
+/// A capital letter begins at the first of `bytes`, or one of a script without capitals.
+fn is_capital(bytes: [u8; 2]) -> bool {
+    match bytes {
+        [b'A'..=b'Z', _] => true,
+        [0xC3, next] => next < 0x9F,
+        // Capital and small letters take turns there.
+        [0xC4..=0xC5, _] => true,
+        [0xCE, 0x86..=0xAB] | [0xD0, 0x80..=0xAF] => true,
+        _ => false,
+    }
+}
+
+/// Part of a word.
+fn is_letter(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte >= 0x80 || byte == b'\''
+}
+
+/// What stands at one place of an address.
+enum Token {
+    Name,
+    Particle,
+    Number,
+    Code,
+    StrongCode,
+}
+
+/// A part of an address, up to a comma or the end of a line.
+struct Part {
+    /// End of the last of its tokens that may end it.
+    end: usize,
+    words: usize,
+    numbers: usize,
+    street: Street,
+    code: Option<bool>,
+    /// What follows is neither prose nor the value of a label.
+    closed: bool,
+}
+
+/// The address that begins at `start`. `announced`: a label says so.
+#[inline(never)]
+pub(super) fn verify(text: &Cursor, start: usize, announced: bool) -> Verdict {
+    let limit = start + LONGEST;
+    let street = part(text, start, limit, true)?;
+    let mut end = street.end;
+    let mut at = street.end;
+    let mut numbered = street.numbers > 0;
+    if street.words == 0 || street.closed && street.end == start {
+        return Ok(None);
+    }
+    let mut code = street.code;
+    let mut tentative = None;
+    let mut parts = 0;
+    // A country may follow what is complete.
+    let mut complete = code.is_some();
+    while parts < 5 {
+        parts += 1;
+        let Some((next, same_line)) = separator(text, at)? else { break };
+        let part = part(text, next, limit, false)?;
+        if part.words == 0 && part.code.is_none() && !(part.numbers > 0 && !numbered) {
+            break;
+        }
+        if complete {
+            let country = Word::of(text.slice(next, word_end(text, next)?)).kinds() & COUNTRY != 0;
+            if country && part.closed && part.code.is_none() && part.words <= 2 {
+                end = part.end;
+            }
+            break;
+        }
+        if part.code.is_some() {
+            code = part.code;
+            end = part.end;
+            complete = true;
+        } else if !part.closed {
+            break;
+        } else if same_line {
+            tentative = Some(part.end);
+            numbered |= part.numbers > 0;
+        }
+        at = part.end;
+    }
+    let sure = match (code, street.street) {
+        (Some(true), _) => true,
+        (Some(false), kind) => kind != Street::Unknown || announced,
+        (None, Street::Strong) => numbered,
+        (None, Street::Weak) => announced && numbered,
+        (None, Street::Unknown) => {
+            announced && numbered && street.closed && !text.before(start + 1, 1).is_ascii_digit()
+        }
+    };
+    if !sure {
+        return Ok(None);
+    }
+    if code.is_none()
+        && let Some(tentative) = tentative
+    {
+        end = tentative;
+    }
+    Ok(Some(end))
+}
+
+/// A house number may begin at `digit`: a name follows it.
+pub(super) fn may_begin(text: &Cursor, digit: usize) -> Result<bool, usize> {
+    let name_follows = || {
+        let end = text.run(digit, 9, |byte| is_alphanumeric(byte) || matches!(byte, b'-' | b'/'))?;
+        let comma = usize::from(text.at(end)? == b',');
+        if text.at(end + comma)? != b' ' {
+            return Ok(false);
+        }
+        let name = end + comma + 1;
+        Ok(is_letter(text.at(name)?) && token(text, name, true)?.is_some()
+            || text.at(name)?.is_ascii_digit() && end - digit < 6)
+    };
+    name_follows().map_err(|Open| digit)
+}
+
+/// What separates two parts: a comma, the end of a line, both; where the next begins, and whether on the same line.
+fn separator(text: &Cursor, at: usize) -> Result<Option<(usize, bool)>, Open> {
+    let mut at = text.run(at, 2, |byte| byte == b' ')?;
+    let comma = text.at(at)? == b',';
+    at += usize::from(comma);
+    at = text.run(at, 2, |byte| byte == b' ')?;
+    if text.at(at)? == b'\r' {
+        at += 1;
+    }
+    let line = text.at(at)? == b'\n';
+    at += usize::from(line);
+    at = text.run(at, 4, |byte| byte == b' ')?;
+    Ok((comma || line).then_some((at, !line)))
+}
+
+/// End of the word that begins at `at`.
+fn word_end(text: &Cursor, at: usize) -> Result<usize, Open> {
+    let end = text.run(at, LONGEST_WORD, is_letter)?;
+    if end == at {
+        return Ok(end);
+    }
+    let end = if text.at(end)? == b'-' && is_letter(text.at(end + 1)?) {
+        text.run(end + 1, LONGEST_WORD, |byte| is_letter(byte) || byte == b'-')?
+    } else {
+        end
+    };
+    // The dot of `St.` and `Hauptstr.` belongs to the word if something follows; that of a sentence does not.
+    if text.at(end)? == b'.' && (text.at(end + 1)? == b' ' || is_alphanumeric(text.at(end + 1)?)) {
+        let word = Word::of(text.slice(at, end));
+        let short = LAST | PERHAPS_LAST | FIRST | PERHAPS_FIRST | UNIT | DIRECTION;
+        if end - at == 1 || word.as_slice().ends_with(b"str") || end - at <= 5 && word.kinds() & short != 0 {
+            return Ok(end + 1);
+        }
+    }
+    Ok(end)
+}
+
+/// The part that begins at `at`; `first`: it is that of the street.
+#[inline(never)]
+fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, Open> {
+    let mut part =
+        Part { end: start, words: 0, numbers: 0, street: Street::Unknown, code: None, closed: false };
+    let mut at = start;
+    let mut tokens = 0;
+    // Where the street ends, once its kind was there: what follows may be the next sentence.
+    let mut sealed = None;
+    let mut unit = false;
+    while tokens < 2 * MOST_WORDS && at < limit {
+        tokens += 1;
+        let plain = unit || first && part.numbers == 0;
+        let Some((token, end)) = token(text, at, plain)? else { break };
+        let directly = sealed == Some(part.end) && part.end + 1 == at;
+        let mut kinds = 0;
+        match token {
+            Token::Name => {
+                let word = Word::of(text.slice(at, end));
+                kinds = word.kinds();
+                let named = part.words > 0;
+                let suffix = word.street_suffix().is_some();
+                let (after, before) =
+                    (kinds & (LAST | PERHAPS_LAST) != 0 && named, kinds & (FIRST | PERHAPS_FIRST) != 0);
+                let strong = named && kinds & LAST != 0 || suffix || kinds & FIRST != 0;
+                if strong || after || before {
+                    part.street = part.street.max(if strong { Street::Strong } else { Street::Weak });
+                }
+                part.words += 1;
+                part.end = end;
+                if after || suffix || directly && kinds & (UNIT | DIRECTION) != 0 {
+                    sealed = Some(end);
+                }
+            }
+            Token::Particle => {
+                kinds = Word::of(text.slice(at, end)).kinds();
+                if kinds & (FIRST | PERHAPS_FIRST) != 0 {
+                    part.street =
+                        part.street.max(if kinds & FIRST != 0 { Street::Strong } else { Street::Weak });
+                }
+            }
+            Token::Number => {
+                // The number of the house, or of a part of it.
+                let belongs = part.numbers == 0 || unit;
+                if directly && belongs || sealed.is_none() && part.words > 0 && part.numbers == 0 && first {
+                    sealed = Some(end);
+                }
+                part.numbers += 1;
+                part.end = end;
+            }
+            Token::Code | Token::StrongCode => {
+                part.code = Some(matches!(token, Token::StrongCode) || part.code == Some(true));
+                part.end = end;
+            }
+        }
+        unit = kinds & UNIT != 0;
+        at = end;
+        // Between tokens stands one space; after a number also a comma, if a street follows: `63, rue de Chauvin`.
+        match text.at(at)? {
+            b' ' => at += 1,
+            b',' if first && tokens == 1 && part.numbers == 1 && text.at(at + 1)? == b' ' => {
+                let next = word_end(text, at + 2)?;
+                if Word::of(text.slice(at + 2, next)).kinds() & (FIRST | PERHAPS_FIRST) == 0 {
+                    break;
+                }
+                at += 2;
+            }
+            _ => break,
+        }
+        // `Roma (RM)`, `Cidade / SP`, `Bangalore - 560001`.
+        if matches!(text.at(at)?, b'(' | b'/' | b'-') {
+            let letters = at + 1 + usize::from(text.at(at + 1)? == b' ');
+            let end = text.run(letters, 3, |byte| byte.is_ascii_uppercase())?;
+            let closes = usize::from(text.at(end)? == b')');
+            if end - letters == 2
+                && (closes == 1) == (text.at(at)? == b'(')
+                && (closes == 1 || !is_alphanumeric(text.at(end)?))
+            {
+                part.end = end + closes;
+            } else if text.at(at)? == b'-' && text.at(at + 1)? == b' ' && text.at(at + 2)?.is_ascii_digit() {
+                at += 2;
+                continue;
+            }
+            break;
+        }
+    }
+    if first
+        && part.code.is_none()
+        && let Some(sealed) = sealed
+    {
+        part.end = sealed;
+    }
+    let next = text.at(part.end)?;
+    part.closed = match next {
+        b' ' => matches!(text.at(part.end + 1)?, b'\n' | b'\r' | b',' | 0),
+        b':' | b'=' | b'@' | b'_' => false,
+        _ => !is_alphanumeric(next),
+    };
+    if matches!(next, b':' | b'=') {
+        // The label of something else.
+        part.words = 0;
+        part.numbers = 0;
+        part.code = None;
+    }
+    Ok(part)
+}
+
+/// What stands at `at`, and its end. `plain`: a number there is none of a place.
+fn token(text: &Cursor, at: usize, plain: bool) -> Result<Option<(Token, usize)>, Open> {
+    let byte = text.at(at)?;
+    if byte.is_ascii_digit() || byte.is_ascii_uppercase() {
+        if let Some(end) = code(text, at, CODES)? {
+            return Ok(Some((Token::StrongCode, end)));
+        }
+        if !plain && let Some(end) = code(text, at, NUMBERS)? {
+            // A longer number begins as a postcode.
+            let number_follows = text.at(end)? == b' ' && text.at(end + 1)?.is_ascii_digit();
+            return Ok((!number_follows).then_some((Token::Code, end)));
+        }
+    }
+    if byte.is_ascii_digit() || byte == b'#' {
+        // `12b`, `12-14`, `5/3`, `2º`.
+        let end = text.run(at + 1, 10, |byte| {
+            is_alphanumeric(byte) || matches!(byte, b'-' | b'/' | 0xC2 | 0xBA | 0xAA)
+        })?;
+        let token = text.slice(at, end);
+        let digits = token.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let letters = token.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+        // `5th` is a name.
+        let ordinal = letters == 2 && matches!(token.get(digits..), Some(b"st" | b"nd" | b"rd" | b"th"));
+        let number = letters <= 1 && digits <= 6 || byte == b'#' && letters <= 2;
+        let ends = !matches!(text.at(end)?, b':' | b'%' | b'_' | b'@' | b'$')
+            && token.last() != Some(&b'-')
+            && !(text.at(end)? == b'.' && text.at(end + 1)?.is_ascii_digit())
+            && !(text.at(end)? == b',' && text.at(end + 1)?.is_ascii_digit());
+        return Ok(match (ordinal, number && ends) {
+            (true, _) => Some((Token::Name, end)),
+            (_, true) => Some((Token::Number, end)),
+            _ => None,
+        });
+    }
+    let end = word_end(text, at)?;
+    if end == at || end - at >= LONGEST_WORD + 40 {
+        return Ok(None);
+    }
+    if is_capital([byte, text.at(at + 1)?]) {
+        return Ok(Some((Token::Name, end)));
+    }
+    let word = Word::of(text.slice(at, end));
+    let particle =
+        word.kinds() & (PARTICLE | FIRST | PERHAPS_FIRST) != 0 || word.street_suffix() == Some(true);
+    Ok(particle.then_some((Token::Particle, end)))
+}
+
+/// The postcode of one of `shapes` that begins at `at`.
+fn code(text: &Cursor, at: usize, shapes: &[u8]) -> Result<Option<usize>, Open> {
+    for shape in shapes.split(|byte| *byte == b'|') {
+        if let Some(end) = fits(shape, text, at)?
+            && !is_alphanumeric(text.at(end)?)
+            && !(matches!(text.at(end)?, b'-' | b'/' | b'.') && is_alphanumeric(text.at(end + 1)?))
+            && !text.slice(at, end).iter().any(u8::is_ascii_lowercase)
+        {
+            return Ok(Some(end));
+        }
+    }
+    Ok(None)
+}
+
+/// Where the word begins that ends at `end`.
+fn word_before(text: &Cursor, end: usize) -> usize {
+    let mut start = end;
+    while end - start <= LONGEST_WORD
+        && (is_letter(text.before(start, 1)) || matches!(text.before(start, 1), b'-' | b'.'))
+    {
+        start -= 1;
+    }
+    start
+}
+
+/// Where the street begins whose number, or postcode, is at `at`, or that is being named at the end of the text. `before`: end
+/// of the word before that.
+/// `named`: at `at` stands, or may come, one more word of it. `label`: where a label for addresses ends, asked for only if it
+/// matters.
+#[inline(never)]
+pub(super) fn start_before(
+    text: &Cursor,
+    at: usize,
+    before: usize,
+    named: bool,
+    label: impl FnOnce() -> Option<usize>,
+) -> Option<usize> {
+    let mut end = at;
+    let mut best = None;
+    let mut names = 0;
+    let mut adjective = false;
+    let mut crossed = false;
+    let mut starts = [0; MOST_WORDS];
+    for start_of_word in &mut starts {
+        let last = end == at && !named;
+        // Between words stands a space; a comma or the end of a line where a label stands before them.
+        let before = if end == at {
+            before
+        } else {
+            let Some(before) = gap_before(text, end) else { break };
+            before
+        };
+        crossed |= !last && text.slice(before, end) != b" ";
+        let start = word_before(text, before);
+        if start == before || before - start > LONGEST_WORD {
+            break;
+        }
+        let capital = is_capital([text.before(start + 1, 1), text.before(start + 2, 1)]);
+        if last && !capital {
+            break;
+        }
+        let word = Word::of(text.slice(start, before));
+        let kinds = word.kinds();
+        let first = kinds & (FIRST | PERHAPS_FIRST) != 0;
+        if !capital && !first && kinds & PARTICLE == 0 {
+            break;
+        }
+        match last.then(|| word.street_suffix()).flatten() {
+            _ if crossed => {}
+            // `Lange Straße 5`.
+            Some(true) => {
+                adjective = true;
+                best = Some(start);
+            }
+            Some(false) => best = Some(start),
+            None if first && (!last || kinds & UNIT != 0) => best = Some(start),
+            None => {
+                if adjective && capital {
+                    best = Some(start);
+                }
+                adjective = false;
+            }
+        }
+        names += 1;
+        *start_of_word = if capital || first { start } else { usize::MAX };
+        end = start;
+    }
+    if names > 0
+        && let Some(label) = label()
+    {
+        let announced =
+            starts.iter().take(names).find(|start| **start != usize::MAX && connects(text, label, **start));
+        best = announced.copied().or(best);
+    }
+    best
+}
+
+/// Where the word before `at` ends: before a space, a comma, the end of a line.
+pub(super) fn gap_before(text: &Cursor, at: usize) -> Option<usize> {
+    let space = match (text.before(at, 1), text.before(at, 2)) {
+        (b'\n', b' ' | b'\r') => 2,
+        (b' ' | b'\n', _) => 1,
+        _ => return None,
+    };
+    let end = at - space;
+    Some(end - usize::from(text.before(end, 1) == b','))
+}
+
+/// Between a label and what it announces stand only small words and punctuation.
+pub(super) fn connects(text: &Cursor, from: usize, to: usize) -> bool {
+    let Some(gap) = to.checked_sub(from) else { return false };
+    gap <= LONGEST_GAP
+        && text.slice(from, to).split(|byte| !is_letter(*byte)).all(|word| {
+            word.is_empty()
+                || !word.first().is_some_and(u8::is_ascii_uppercase) && Word::of(word).kinds() & SMALL != 0
+        })
+}
+
+/// Most bytes between a label and an address.
+const LONGEST_GAP: usize = 34;
+
+/// Where a street may begin whose number is yet to come.
+pub(super) fn pending(text: &Cursor, mut label: impl FnMut() -> Option<usize>) -> Option<usize> {
+    let end = text.len();
+    let word = word_before(text, end);
+    if end - word > LONGEST_WORD {
+        return None;
+    }
+    let unfinished = (word < end && begins_name(text, word)).then_some(word);
+    // What separates words and numbers may be there in part.
+    let mut last = word;
+    while word - last < 3 && matches!(text.before(last, 1), b' ' | b',' | b'\n' | b'\r') {
+        last -= 1;
+    }
+    let apart = last < word;
+    let numbered = if apart && word == end { start_before(text, end, last, false, &mut label) } else { None };
+    let named = if apart { start_before(text, word, last, true, &mut label) } else { None };
+    [unfinished, before_kind(text, word), numbered, named].into_iter().flatten().min()
+}
+
+/// A name, or a kind of street before one, may begin at `at`.
+fn begins_name(text: &Cursor, at: usize) -> bool {
+    let first = text.before(at + 1, 1);
+    first.is_ascii_lowercase() || is_capital([first, text.before(at + 2, 1)])
+}
+
+/// The word at the end, if only its first letter is to come, may become a kind of street; where the names begin that would belong to it.
+fn before_kind(text: &Cursor, word: usize) -> Option<usize> {
+    let last = Word::of(text.slice(word, text.len()));
+    if !SUFFIXES.iter().any(|kind| kind.starts_with(last.as_slice())) {
+        return None;
+    }
+    let before = word_before(text, word.saturating_sub(1));
+    let name = text.before(word, 1) == b' ' && before + 1 < word && word - 1 - before <= LONGEST_WORD;
+    (name && is_capital([text.before(before + 1, 1), text.before(before + 2, 1)])).then_some(before)
+}

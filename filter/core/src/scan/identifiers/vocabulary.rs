@@ -1,0 +1,96 @@
+//! Lists of words by what they say, and the ones among them that begin with a byte.
+//!
+//! Compares nothing. Invariant: made by the compiler, so that a list costs no code and no start.
+
+/// One word: where it stands in its row's text.
+#[derive(Clone, Copy)]
+struct Entry {
+    row: u8,
+    start: u16,
+    len: u8,
+}
+
+/// Rows of words that are separated by `|`; `N` words altogether.
+pub(super) struct Vocabulary<Tag: 'static, const N: usize> {
+    rows: &'static [(Tag, &'static str)],
+    entries: [Entry; N],
+    /// `firsts[b]..firsts[b + 1]` are the entries that begin with `b`.
+    firsts: [u16; 257],
+}
+
+/// Words in all rows.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+pub(super) const fn count<Tag>(rows: &'static [(Tag, &'static str)]) -> usize {
+    let mut count = 0;
+    let mut n = 0;
+    while n < rows.len() {
+        count += 1;
+        let bytes = rows[n].1.as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            if bytes[at] == b'|' {
+                count += 1;
+            }
+            at += 1;
+        }
+        n += 1;
+    }
+    count
+}
+
+impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
+    #[allow(clippy::indexing_slicing, reason = "at compile time")]
+    pub(super) const fn new(rows: &'static [(Tag, &'static str)]) -> Self {
+        let mut entries = [Entry { row: 0, start: 0, len: 0 }; N];
+        let mut firsts = [0_u16; 257];
+        // Counts first, so that the second pass knows each word's place.
+        let mut free = [0_u16; 256];
+        let mut pass = 0;
+        while pass < 2 {
+            let mut row = 0;
+            while row < rows.len() {
+                let bytes = rows[row].1.as_bytes();
+                let mut start = 0;
+                while start < bytes.len() {
+                    let mut end = start;
+                    while end < bytes.len() && bytes[end] != b'|' {
+                        end += 1;
+                    }
+                    let first = bytes[start] as usize;
+                    if pass == 1 {
+                        entries[free[first] as usize] =
+                            Entry { row: row as u8, start: start as u16, len: (end - start) as u8 };
+                    }
+                    free[first] += 1;
+                    start = end + 1;
+                }
+                row += 1;
+            }
+            if pass == 0 {
+                let mut first = 0;
+                while first < 256 {
+                    firsts[first + 1] = firsts[first] + free[first];
+                    free[first] = firsts[first];
+                    first += 1;
+                }
+            }
+            pass += 1;
+        }
+        assert!(firsts[256] as usize == N, "every word has its place");
+        Vocabulary { rows, entries, firsts }
+    }
+
+    /// Words that begin with `first`, and what they say.
+    pub(super) fn beginning_with(&self, first: u8) -> impl Iterator<Item = (Tag, &'static [u8])> {
+        let first = usize::from(first);
+        let range = match (self.firsts.get(first), self.firsts.get(first + 1)) {
+            (Some(begin), Some(end)) => usize::from(*begin)..usize::from(*end),
+            _ => 0..0,
+        };
+        self.entries.get(range).unwrap_or_default().iter().filter_map(|entry| {
+            let (tag, words) = self.rows.get(usize::from(entry.row))?;
+            let start = usize::from(entry.start);
+            Some((*tag, words.as_bytes().get(start..start + usize::from(entry.len))?))
+        })
+    }
+}
