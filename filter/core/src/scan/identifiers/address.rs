@@ -224,7 +224,8 @@ pub(super) fn verify(text: &Cursor, start: usize, announced: bool) -> Verdict {
         parts += 1;
         let Some((next, same_line)) = separator(text, at)? else { break };
         let part = part(text, next, limit, false)?;
-        if part.words == 0 && part.code.is_none() && !(part.numbers > 0 && !numbered) {
+        let number_of_house = part.numbers > 0 && !numbered;
+        if part.words == 0 && part.code.is_none() && !number_of_house {
             break;
         }
         if complete {
@@ -449,11 +450,12 @@ fn token(text: &Cursor, at: usize, plain: bool) -> Result<Option<(Token, usize)>
         // `5th` is a name.
         let ordinal = letters == 2 && matches!(token.get(digits..), Some(b"st" | b"nd" | b"rd" | b"th"));
         let number = letters <= 1 && digits <= 6 || byte == b'#' && letters <= 2;
-        let ends = !matches!(text.at(end)?, b':' | b'%' | b'_' | b'@' | b'$')
-            && token.last() != Some(&b'-')
-            && !(text.at(end)? == b'.' && text.at(end + 1)?.is_ascii_digit())
-            && !(text.at(end)? == b',' && text.at(end + 1)?.is_ascii_digit());
-        return Ok(match (ordinal, number && ends) {
+        let goes_on = match text.at(end)? {
+            b':' | b'%' | b'_' | b'@' | b'$' => true,
+            b'.' | b',' => text.at(end + 1)?.is_ascii_digit(),
+            _ => token.last() == Some(&b'-'),
+        };
+        return Ok(match (ordinal, number && !goes_on) {
             (true, _) => Some((Token::Name, end)),
             (_, true) => Some((Token::Number, end)),
             _ => None,
