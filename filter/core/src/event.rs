@@ -7,6 +7,7 @@ use crate::attempt::trail::Tried;
 use crate::config::{Action, Mode};
 use crate::json::Writer;
 use crate::message::Unscanned;
+use crate::message::text::TextKind;
 use crate::message::usage::Usage;
 use crate::policy::{Direction, Finding};
 use serde::Serialize;
@@ -97,7 +98,7 @@ pub struct FindingCount {
     pub action: Action,
 }
 
-/// How much was read.
+/// How much was read, and why the rest was not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Scanned {
     /// Texts of the request.
@@ -108,11 +109,45 @@ pub struct Scanned {
     pub response_texts: u32,
     /// Bytes of those.
     pub response_bytes: u64,
+    /// Texts both ways, by what they are.
+    pub kinds: [u32; TextKind::ALL.len()],
+    /// Why the request was not read.
+    pub request_unread: Option<Unread>,
+    /// Why the answer was not read.
+    pub response_unread: Option<Unread>,
+}
+
+/// Why a body was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unread {
+    /// The operator lets the path through.
+    Passthrough,
+    /// No active policy reads what travels this way.
+    NoPolicy,
+    /// It is the upstream's own error.
+    UpstreamError,
+    /// It could not be read, and the operator lets that through.
+    Unreadable,
+}
+
+impl Unread {
+    /// As in the event.
+    fn name(self) -> &'static str {
+        match self {
+            Unread::Passthrough => "passthrough",
+            Unread::NoPolicy => "no_policy",
+            Unread::UpstreamError => "upstream_error",
+            Unread::Unreadable => "unreadable",
+        }
+    }
 }
 
 impl Scanned {
     /// Counts one text.
-    pub fn count(&mut self, direction: Direction, bytes: usize) {
+    pub fn count(&mut self, direction: Direction, kind: TextKind, bytes: usize) {
+        if let Some(texts) = self.kinds.get_mut(kind as usize) {
+            *texts += 1;
+        }
         let (texts, total) = match direction {
             Direction::Request => (&mut self.request_texts, &mut self.request_bytes),
             Direction::Response => (&mut self.response_texts, &mut self.response_bytes),
@@ -227,6 +262,14 @@ impl Event<'_> {
         line.number("request_bytes", self.scanned.request_bytes);
         line.number("response_texts", self.scanned.response_texts.into());
         line.number("response_bytes", self.scanned.response_bytes);
+        line.open("kinds", '{');
+        for (kind, count) in TextKind::ALL.into_iter().zip(self.scanned.kinds).filter(|(_, count)| *count > 0)
+        {
+            line.number(kind.name(), count.into());
+        }
+        line.close('}');
+        line.text_if_any("request_unread", self.scanned.request_unread.map(Unread::name));
+        line.text_if_any("response_unread", self.scanned.response_unread.map(Unread::name));
         line.close('}');
         if !self.unscanned.is_empty() {
             line.open("unscanned", '{');

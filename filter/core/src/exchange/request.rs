@@ -4,7 +4,7 @@ use super::Exchange;
 use super::route::{self, Account, Choice, Wanted};
 use crate::attempt::{AttemptPlan, ModelSlot, json_string, upstream_path};
 use crate::config::Unscannable;
-use crate::event::Ended;
+use crate::event::{Ended, Unread};
 use crate::message::request::{self, Request};
 use crate::message::rewrite::{self, Splice};
 use crate::message::{Endpoint, Unscanned};
@@ -152,6 +152,8 @@ impl Exchange {
         let mut splices = Vec::new();
         if self.gateway.chain.reads(self.active, Direction::Request) {
             self.inspect(&request, body, &mut splices)?;
+        } else {
+            self.record.scanned.request_unread = Some(Unread::NoPolicy);
         }
         self.record.unscanned.add(&request.unscanned);
         self.dispatch(&request, body, splices)
@@ -164,6 +166,7 @@ impl Exchange {
             return Admission::Reply(self.refuse(Reply::unknown_path(), Ended::Refused));
         }
         self.record.endpoint = "passthrough";
+        self.record.scanned.request_unread = Some(Unread::Passthrough);
         match self.choose(false) {
             Ok(choice) => Admission::Pass(self.address(None, None, choice)),
             Err(reply) => Admission::Reply(reply),

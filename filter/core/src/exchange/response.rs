@@ -4,7 +4,7 @@ use super::Exchange;
 use super::stream::Stream;
 use crate::attempt::{trail::Trail, wait};
 use crate::config::OnError;
-use crate::event::Ended;
+use crate::event::{Ended, Unread};
 use crate::message::response;
 use crate::message::rewrite::{self, Splice};
 use crate::policy::Direction;
@@ -94,11 +94,18 @@ impl Exchange {
         AnswerStart { mode, set, drop_content_length: mode == AnswerMode::Stream }
     }
 
-    fn mode(&self, head: &AnswerHead) -> AnswerMode {
+    fn mode(&mut self, head: &AnswerHead) -> AnswerMode {
         let reads = self.gateway.chain.reads(self.active, Direction::Response);
         // An upstream's own error passes unchanged.
-        let answers = (200..300).contains(&head.status) && !head.ends;
-        if !reads || !answers || self.endpoint.is_none() || self.record.ended.is_some() {
+        let answers = (200..300).contains(&head.status);
+        let unread = match () {
+            _ if self.endpoint.is_none() => Some(Unread::Passthrough),
+            _ if !reads => Some(Unread::NoPolicy),
+            _ if !answers => Some(Unread::UpstreamError),
+            _ => None,
+        };
+        if unread.is_some() || head.ends || self.record.ended.is_some() {
+            self.record.scanned.response_unread = unread;
             return AnswerMode::Pass;
         }
         let kind = head.content_type.trim_start().to_ascii_lowercase();
@@ -141,6 +148,7 @@ impl Exchange {
             OnError::Block => Some(self.refuse(Reply::uninspectable_answer(why), Ended::GatewayFailure)),
             OnError::Allow => {
                 self.record.error_code = "uninspected_answer";
+                self.record.scanned.response_unread = Some(Unread::Unreadable);
                 None
             }
         }

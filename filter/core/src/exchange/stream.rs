@@ -8,7 +8,7 @@
 use super::texts::{hide_tokens, redact};
 use super::{Exchange, Gateway};
 use crate::config::OnError;
-use crate::event::Ended;
+use crate::event::{Ended, Unread};
 use crate::holdback::{Edit, LaneHold, Progress};
 use crate::message::Endpoint;
 use crate::message::delta::{self, Event};
@@ -185,6 +185,7 @@ impl Exchange {
             Err(_) if gateway.config.gateway.on_error == OnError::Allow => {
                 drop(data);
                 self.record.error_code = "uninspected_event";
+                self.record.scanned.response_unread = Some(Unread::Unreadable);
                 stream.queue.push_back(Queued::barrier(frame));
                 return Ok(());
             }
@@ -213,7 +214,7 @@ impl Exchange {
             );
             let end = holdback.received();
             parts.push(Part { lane, range: start..end, left_to: start });
-            self.record.scanned.count(Direction::Response, delta.text.value.len());
+            self.record.scanned.count(Direction::Response, delta.lane.channel.kind(), delta.text.value.len());
             if !findings.is_empty() {
                 self.record.found(&findings, &delta.lane);
             }
@@ -276,7 +277,7 @@ impl Exchange {
             let is_lane = lane.channel != Channel::Prompt;
             let is_copy = is_lane && stream.lanes.iter().take(known).any(|(known, _)| *known == lane);
             if !is_copy {
-                self.record.scanned.count(Direction::Response, text.value.len());
+                self.record.scanned.count(Direction::Response, lane.channel.kind(), text.value.len());
                 if is_lane {
                     stream.lane(lane);
                 }

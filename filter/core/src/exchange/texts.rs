@@ -30,7 +30,7 @@ impl Exchange {
         for text in texts {
             findings.clear();
             chain.inspect(self.active, direction, text.role, &text.value, 0, &mut scratch, &mut findings);
-            self.record.scanned.count(direction, text.value.len());
+            self.record.scanned.count(direction, text.channel.kind(), text.value.len());
             if findings.is_empty() {
                 continue;
             }

@@ -109,6 +109,23 @@ impl Channel {
         )
     }
 
+    /// What its texts are counted as.
+    pub fn kind(self) -> TextKind {
+        use Channel::*;
+        match self {
+            Content | Text | Transcript | Output(_) => TextKind::Content,
+            Reasoning | ReasoningContent | ReasoningDetails | OutputReasoning(_) | OutputSummary(_) => {
+                TextKind::Reasoning
+            }
+            Refusal | OutputRefusal(_) => TextKind::Refusal,
+            ToolName(_) | ToolCall(_) | ToolInput(_) | FunctionName | FunctionCall => TextKind::ToolCall,
+            OutputArguments | OutputInput | OutputCode => TextKind::ToolCall,
+            Definition => TextKind::Definition,
+            Name => TextKind::Name,
+            Prompt => TextKind::Prompt,
+        }
+    }
+
     /// JSON text in pieces: what counts is what its strings say.
     pub fn is_json(self) -> bool {
         matches!(self, Channel::ToolCall(_) | Channel::FunctionCall | Channel::OutputArguments)
@@ -152,6 +169,51 @@ impl Channel {
             Channel::OutputInput => "input",
             Channel::OutputCode => "code",
             Channel::Definition | Channel::Prompt => "",
+        }
+    }
+}
+
+/// What a text is, for counting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextKind {
+    /// What is said in a conversation.
+    Content,
+    /// Thoughts of the model, and summaries of them.
+    Reasoning,
+    /// Why the model does not answer.
+    Refusal,
+    /// Names, arguments and programs of tool calls.
+    ToolCall,
+    /// Definitions of tools and of response formats.
+    Definition,
+    /// Names of authors.
+    Name,
+    /// Prompts, documents, queries, instructions, annotations.
+    Prompt,
+}
+
+impl TextKind {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [TextKind; 7] = [
+        TextKind::Content,
+        TextKind::Reasoning,
+        TextKind::Refusal,
+        TextKind::ToolCall,
+        TextKind::Definition,
+        TextKind::Name,
+        TextKind::Prompt,
+    ];
+
+    /// As in the event.
+    pub fn name(self) -> &'static str {
+        match self {
+            TextKind::Content => "content",
+            TextKind::Reasoning => "reasoning",
+            TextKind::Refusal => "refusal",
+            TextKind::ToolCall => "tool_call",
+            TextKind::Definition => "definition",
+            TextKind::Name => "name",
+            TextKind::Prompt => "prompt",
         }
     }
 }
