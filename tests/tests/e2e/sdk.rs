@@ -1,12 +1,14 @@
 //! The SDKs people use, unchanged but for their base URL. The scripts assert; this starts what they talk to.
 
 use crate::{demo, quick_start, with_config};
+use kt_tests::demo::Demo;
 use kt_tests::envoy::Gateway;
 use kt_tests::repository;
 use kt_tests::scenario;
 use kt_tests::upstream::Upstream;
 use serde_json::json;
 use std::process::Command;
+use std::time::Duration;
 
 /// Runs `tests/sdk/<script>` against the gateway; fails with everything it said.
 #[track_caller]
@@ -61,7 +63,9 @@ fn the_openai_sdk_is_redacted_and_refused_unary_and_streaming() {
 
 #[test]
 fn the_responses_of_the_openai_sdk_are_redacted_refused_and_never_asked_for_twice() {
-    let upstream = demo();
+    // Slowly, so that something has left when the block comes.
+    let demo = Demo { pace: Duration::from_millis(10) };
+    let upstream = Upstream::start(move |request| demo.answer(request)).unwrap();
     let mut config = scenario::quick_start();
     config["policy"]["safety-filter"] =
         json!({"action": "block", "apply_to": "output", "block_if": ["project nightfall"]});

@@ -166,7 +166,8 @@ fn a_block_in_mid_stream_cancels_the_upstream() {
     drop(stream);
     let event = gateway.await_events(1).pop().unwrap();
     assert_eq!((&event["ended"], &event["verdict"]), (&json!("blocked"), &json!("block")));
+    // The model does not wait this time: the block may come before the first byte.
     let again = gateway.send(&streaming("Hello"));
-    assert_eq!(again.status, 200);
+    assert!(again.text().contains("output_blocked"), "{}", again.text());
     assert!(gateway.is_alive());
 }

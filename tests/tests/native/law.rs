@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// Random chunkings of every transcript; `CHUNKINGS=1000` for the long run.
 fn chunkings() -> u64 {
-    std::env::var("CHUNKINGS").ok().and_then(|number| number.parse().ok()).unwrap_or(25)
+    std::env::var("CHUNKINGS").ok().and_then(|number| number.parse().ok()).unwrap_or(10)
 }
 
 /// Numbers that look random and are the same in every run (splitmix64).

@@ -222,6 +222,13 @@ impl Exchange {
                 return Err(Stop::Block(finding));
             }
         }
+        if event.ends {
+            self.finish_lanes(gateway, stream, |_| true)?;
+        } else if !event.finished.is_empty() || event.lane_done.is_some() {
+            self.finish_lanes(gateway, stream, |lane| {
+                event.finished.contains(&lane.choice) || event.lane_done == Some(*lane)
+            })?;
+        }
         let edited = match event.whole.is_empty() {
             true => None,
             false => self.copies(gateway, stream, &event, &data)?,
@@ -232,19 +239,12 @@ impl Exchange {
             && event.finished.is_empty()
             && event.usage.is_none()
             && event.deltas.iter().all(|delta| delta.lane.channel.is_prose());
-        let Event { finished, lane_done, ends, .. } = event;
+        let finished = event.finished;
         drop(data);
         let frame = match edited {
             Some(data) => frame.replaced(&data),
             None => frame,
         };
-        if ends {
-            self.finish_lanes(gateway, stream, |_| true)?;
-        } else if !finished.is_empty() || lane_done.is_some() {
-            self.finish_lanes(gateway, stream, |lane| {
-                finished.contains(&lane.choice) || lane_done == Some(*lane)
-            })?;
-        }
         stream.queue.push_back(Queued { frame, parts, finished, waits_for_all, divisible });
         Ok(())
     }
@@ -286,7 +286,11 @@ impl Exchange {
                 }
             }
             if let Some(position) = findings.iter().position(Finding::blocks) {
-                return Err(Stop::Block(findings.swap_remove(position)));
+                let finding = findings.swap_remove(position);
+                if is_copy {
+                    self.record.found(std::slice::from_ref(&finding), &text.place);
+                }
+                return Err(Stop::Block(finding));
             }
             let before = splices.len();
             redact(gateway, text, data, &findings, &mut splices);

@@ -90,8 +90,14 @@ impl Request<'_> {
     }
 
     fn insert(&self, member: &[u8], splices: &mut Vec<Splice>) {
-        let comma: &[u8] = if self.empty { b"" } else { b"," };
-        splices.push(Splice { range: self.body_open..self.body_open, with: [member, comma].concat() });
+        let place = self.body_open..self.body_open;
+        let comma: &[u8] = b",";
+        let with = match self.empty {
+            false => [member, comma].concat(),
+            true if splices.iter().any(|splice| splice.range == place) => [comma, member].concat(),
+            true => member.to_vec(),
+        };
+        splices.push(Splice { range: place, with });
     }
 }
 
