@@ -2,7 +2,9 @@
 //!
 //! Parses words and hands over; the work is in [`crate::command`].
 
-use crate::command::{self, Status, dry_run, explain, gateway, lint, models, render, scan};
+use crate::command::{
+    self, Status, dry_run, explain, gateway, init, lint, models, render, scan, schema, test,
+};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -16,6 +18,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Writes a policy file to start from, and a scenario
+    Init(init::Options),
     /// Prints the configuration of another program
     Render(render::Options),
     /// Runs the gateway
@@ -24,6 +28,8 @@ enum Command {
     Policy(Policy),
     /// Lists what is known of Together's models; others are served all the same
     Models(models::Options),
+    /// Prints the JSON Schema of policy-config.yaml
+    Schema(schema::Options),
 }
 
 #[derive(Debug, Args)]
@@ -48,10 +54,12 @@ struct Policy {
 enum PolicyCommand {
     /// Shows every problem of a policy file at once
     Lint(lint::Options),
-    /// Shows what a policy file becomes in Envoy, and the order in which targets would be tried
+    /// Explains a diagnostic, or what a policy file becomes in Envoy
     Explain(explain::Options),
     /// Shows what would happen to the request (or SSE transcript) on standard input
     Try(dry_run::Options),
+    /// Runs scenario files through the chain
+    Test(test::Options),
     /// Answers every `{"id", "text"}` line on standard input with what the chain finds
     Scan(scan::Options),
 }
@@ -68,13 +76,16 @@ impl Cli {
     /// Runs the command that was asked for.
     pub fn run(self) -> command::Result<Status> {
         match self.command {
+            Command::Init(options) => options.run(),
             Command::Render(options) => options.run(),
+            Command::Schema(options) => options.run(),
             Command::Gateway(Gateway { command: GatewayCommand::Run(options) }) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Lint(options) }) => options.run(),
             Command::Models(options) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Explain(options) }) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Try(options) }) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Scan(options) }) => options.run(),
+            Command::Policy(Policy { command: PolicyCommand::Test(options) }) => options.run(),
         }
     }
 }

@@ -5,10 +5,13 @@
 pub mod dry_run;
 pub mod explain;
 pub mod gateway;
+pub mod init;
 pub mod lint;
 pub mod models;
 pub mod render;
 pub mod scan;
+pub mod schema;
+pub mod test;
 
 use crate::lint::Here;
 use crate::report::{self, Finding, Format};

@@ -97,7 +97,9 @@ impl Source {
     ///
     /// A path that does not exist, such as that of a missing key, stands where the nearest part around it does.
     pub fn place(&self, problem: &Diagnostic) -> Option<Place> {
-        let about_key = matches!(problem.code, "unknown-key" | "duplicate-key");
+        // A marker's kind is a key that the operator chose among known ones.
+        let about_key = matches!(problem.code, "unknown-key" | "duplicate-key")
+            || problem.path.contains(".custom_markers.");
         let mut path = problem.path.as_str();
         loop {
             if let Some(places) = self.places.get(path) {

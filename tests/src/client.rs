@@ -3,6 +3,7 @@
 //! Follows no redirect, repeats nothing, decodes no content. One connection per call.
 
 use crate::wire::{self, Body, Framing, Headers};
+pub use kt_control::scenario::Call;
 use std::io::{self, BufReader, ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -10,54 +11,16 @@ use std::time::Duration;
 /// Longest silence from the server; beyond it the call fails, so that no test hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A request to send.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// `POST`, `GET`, …
-    pub method: String,
-    /// Path and query.
-    pub path: String,
-    /// Fields beside `host` and the body's framing.
-    pub headers: Headers,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-impl Call {
-    /// A `POST` of JSON.
-    pub fn post(path: &str, body: impl AsRef<[u8]>) -> Call {
-        let call = Call {
-            method: "POST".into(),
-            path: path.into(),
-            headers: Headers::default(),
-            body: body.as_ref().to_vec(),
-        };
-        call.header("content-type", "application/json")
+fn head(call: &Call, address: SocketAddr) -> String {
+    let mut head = format!("{} {} HTTP/1.1\r\nhost: {address}\r\n", call.method, call.path);
+    for (name, value) in &call.headers.0 {
+        head.push_str(&format!("{name}: {value}\r\n"));
     }
-
-    /// A `GET`.
-    pub fn get(path: &str) -> Call {
-        Call { method: "GET".into(), path: path.into(), headers: Headers::default(), body: Vec::new() }
+    if !call.body.is_empty() || call.method != "GET" {
+        head.push_str(&format!("content-length: {}\r\n", call.body.len()));
     }
-
-    /// Sets a header field.
-    pub fn header(mut self, name: &str, value: impl Into<String>) -> Call {
-        self.headers.0.retain(|(field, _)| !field.eq_ignore_ascii_case(name));
-        self.headers.push(name, value);
-        self
-    }
-
-    fn head(&self, address: SocketAddr) -> String {
-        let mut head = format!("{} {} HTTP/1.1\r\nhost: {address}\r\n", self.method, self.path);
-        for (name, value) in &self.headers.0 {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        if !self.body.is_empty() || self.method != "GET" {
-            head.push_str(&format!("content-length: {}\r\n", self.body.len()));
-        }
-        head.push_str("\r\n");
-        head
-    }
+    head.push_str("\r\n");
+    head
 }
 
 /// An answer that is still coming.
@@ -124,7 +87,7 @@ pub fn open(address: SocketAddr, call: &Call) -> io::Result<Stream> {
     connection.set_nodelay(true)?;
     connection.set_read_timeout(Some(PATIENCE))?;
     connection.set_write_timeout(Some(PATIENCE))?;
-    let mut request = call.head(address).into_bytes();
+    let mut request = head(call, address).into_bytes();
     request.extend_from_slice(&call.body);
     // A server may answer and close before it has read everything: its answer still counts.
     let sent = (&connection).write_all(&request);

@@ -8,7 +8,8 @@ pub mod demo;
 pub mod envoy;
 pub mod redirect;
 pub mod repository;
-pub mod response;
 pub mod scenario;
 pub mod upstream;
 pub mod wire;
+
+pub use kt_control::scenario::response;

@@ -1,84 +1,23 @@
-//! Scenarios: one request, one answer of the model, and what has to come of them.
+//! The scenario corpus: the files of `tests/scenarios`, for every host that can run an exchange.
 //!
-//! The files are data for every host that can run an exchange ([`Host`]); they know nothing of any of them. Expectations are
-//! what a user could notice: status, headers, text, what the model was sent, the audit event. Never an order of internal steps.
+//! What a scenario is, is [`kt_control::scenario`]'s business, which users have as `kt-control policy test`.
 
 #![allow(clippy::panic, reason = "a scenario that cannot be read or does not hold fails its test")]
 
-mod expect;
-mod file;
-mod lanes;
 #[cfg(test)]
 mod tests;
 
-pub use expect::Expect;
-pub use file::{Bytes, Exchange, Scenario};
-pub use lanes::lanes;
+pub use kt_control::scenario::*;
 
-use crate::client::Call;
 use crate::repository;
-use crate::wire::Headers;
 use serde_json::Value;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-/// The answer of the model, in the pieces in which it arrives.
-#[derive(Debug, Clone)]
-pub struct ModelAnswer {
-    /// Its status.
-    pub status: u16,
-    /// Its header fields.
-    pub headers: Headers,
-    /// Its body.
-    pub pieces: Vec<Vec<u8>>,
-}
+/// The configuration that scenarios start from.
+const BASE: &str = "tests/scenarios/quickstart.yaml";
 
-/// What the model was sent.
-#[derive(Debug, Clone)]
-pub struct SentUpstream {
-    /// Path and query.
-    pub path: String,
-    /// Header fields.
-    pub headers: Headers,
-    /// The body.
-    pub body: Vec<u8>,
-}
-
-/// What came of an exchange.
-#[derive(Debug, Clone)]
-pub struct Outcome {
-    /// Status the client got.
-    pub status: u16,
-    /// Header fields the client got.
-    pub headers: Headers,
-    /// Body the client got.
-    pub body: Vec<u8>,
-    /// The answer came to its end, trailers included.
-    pub whole: bool,
-    /// What the model was sent, if anything.
-    pub upstream: Option<SentUpstream>,
-    /// The audit event, if one was written.
-    pub event: Option<Value>,
-}
-
-/// Runs exchanges: natively, in wasmtime, in Envoy.
-pub trait Host {
-    /// Sends `call` through a gateway configured with `config`, behind which the model answers with `answer`.
-    fn exchange(&mut self, config: &Value, call: &Call, answer: &ModelAnswer) -> Outcome;
-}
-
-/// How the answer of the model arrives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Arrival {
-    /// All at once.
-    Whole,
-    /// One event of a stream at a time.
-    ByEvent,
-    /// So many bytes at a time, wherever that falls.
-    ByBytes(usize),
-}
-
-/// All scenarios, by the path of their file; `only` filters by a part of it.
+/// All scenarios, by the path of their file, with whole configurations; `only` filters by a part of it.
 pub fn corpus() -> Vec<Scenario> {
     let only = std::env::var("SCENARIO").unwrap_or_default();
     let mut folders = vec![repository::root().join("tests/scenarios")];
@@ -96,12 +35,26 @@ pub fn corpus() -> Vec<Scenario> {
         }
     }
     files.sort();
-    files.iter().filter(|path| !path.ends_with(file::BASE)).map(|path| Scenario::read(path)).collect()
+    files.iter().filter(|path| !path.ends_with(BASE)).map(|path| read(path)).collect()
+}
+
+/// Reads a scenario over the quick start; a malformed one fails the test.
+fn read(path: &Path) -> Scenario {
+    let name = path.iter().rev().take(2).collect::<Vec<_>>();
+    let name = name.iter().rev().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let mut scenario = Scenario::parse(&name, &text).unwrap_or_else(|error| panic!("{error}"));
+    let mut config = quick_start();
+    merge(&mut config, scenario.config);
+    scenario.config = config;
+    scenario
 }
 
 /// The configuration that scenarios start from: the quick start.
 pub fn quick_start() -> Value {
-    file::base()
+    let path = repository::root().join(BASE);
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{BASE}: {error}"));
+    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{BASE}: {error}"))
 }
 
 /// How many targets a configuration has.
@@ -116,22 +69,7 @@ pub fn check_all(host: &mut impl Host, arrivals: &[Arrival], can: impl Fn(&Value
     // Scenarios of one configuration follow each other: a host may keep its latest gateway.
     corpus.sort_by_cached_key(|scenario| scenario.config.to_string());
     assert!(!corpus.is_empty(), "no scenario matches");
-    let mut problems = Vec::new();
-    for scenario in &corpus {
-        for exchange in &scenario.exchanges {
-            for arrival in exchange.arrivals(arrivals) {
-                let (call, answer) = (exchange.call(), exchange.answer(arrival));
-                let outcome = host.exchange(&scenario.config, &call, &answer);
-                let name = format!("{} ({arrival:?})", scenario.name);
-                problems.extend(
-                    exchange
-                        .expect
-                        .problems(&call, &answer, &outcome)
-                        .into_iter()
-                        .map(|problem| format!("{name}: {problem}")),
-                );
-            }
-        }
-    }
+    let problems: Vec<String> =
+        corpus.iter().flat_map(|scenario| scenario.problems(host, arrivals)).collect();
     assert!(problems.is_empty(), "{} expectations do not hold:\n{}", problems.len(), problems.join("\n"));
 }

@@ -3,26 +3,11 @@
 //! Just enough for a test client and a test server that must control every byte; it hides nothing and repairs nothing.
 //! Invariant: a body piece is returned as soon as its bytes are there, never joined with the next.
 
+pub use kt_control::scenario::Headers;
 use std::io::{self, BufRead, Error, ErrorKind, Read};
 
 /// Longest head line that is read; a longer one is a broken peer.
 const LINE_BYTES: u64 = 128 * 1024;
-
-/// Header fields in the order of the wire, names in lower case.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(pub Vec<(String, String)>);
-
-impl Headers {
-    /// The first value of `name`, which is given in lower case.
-    pub fn value(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Adds a field.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<String>) {
-        self.0.push((name.into().to_ascii_lowercase(), value.into()));
-    }
-}
 
 /// The first line and the fields of a message.
 #[derive(Debug, Clone, Default)]

@@ -1,4 +1,4 @@
-//! `policy explain --routes`: what the routing keys of a policy file became in Envoy, and who would be tried.
+//! `policy explain`: the long text of a code; with `--routes`, what the routing keys of a policy file became in Envoy, and who would be tried.
 //!
 //! Renders, then looks every value up in what was rendered, so that it cannot tell of a field that is not there. The order
 //! comes from the same code that decides it inside Envoy. Carries no traffic; knows no target's present health.
@@ -7,10 +7,12 @@ mod table;
 
 use super::{Loaded, Result, Status, complain, load, print};
 use crate::deployment::{Deployment, usual_wasm};
+use crate::explanations;
 use crate::render::{envoy, plugin};
 use anyhow::{anyhow, bail};
 use clap::Args;
 use kt_core::attempt::{streaming_twin, target_of};
+use kt_core::diagnostic::nearest;
 use kt_core::exchange::{Admission, Exchange, Gateway, RequestHead};
 use kt_core::plan::{Plan, Strategy};
 use kt_core::plugin::PluginConfig;
@@ -25,9 +27,12 @@ pub use table::{Row, rows};
 /// Options of `policy explain`.
 #[derive(Debug, Args)]
 pub struct Options {
-    /// The policy file; `-` reads standard input
+    /// The code of a diagnostic, such as `plain-http`
+    #[arg(value_name = "CODE", required_unless_present = "routes", conflicts_with = "routes")]
+    code: Option<String>,
+    /// Shows what this policy file becomes in Envoy, and the order of targets; `-` reads standard input
     #[arg(long, value_name = "FILE")]
-    routes: PathBuf,
+    routes: Option<PathBuf>,
     /// The `model` of the request whose order of targets is shown
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
@@ -60,10 +65,28 @@ struct Explanation<'a> {
     order: Vec<Attempt<'a>>,
 }
 
+/// The long text of a code.
+fn explain(code: &str) -> Result<Status> {
+    match explanations::of(code) {
+        Some(text) => {
+            print(&format!("{code}\n\n{text}\n"))?;
+            Ok(Status::Fine)
+        }
+        None => match nearest(code, explanations::EXPLANATIONS.iter().map(|(code, _)| *code)) {
+            Some(near) => bail!("there is no code `{code}`; did you mean `{near}`?"),
+            None => bail!("there is no code `{code}`; `policy lint` prints codes in brackets"),
+        },
+    }
+}
+
 impl Options {
     /// Runs the command.
     pub fn run(self) -> Result<Status> {
-        let loaded = match load(&self.routes)? {
+        let routes = match (&self.code, &self.routes) {
+            (_, Some(routes)) => routes,
+            (code, None) => return explain(code.as_deref().unwrap_or_default()),
+        };
+        let loaded = match load(routes)? {
             Ok(loaded) => loaded,
             Err(findings) => {
                 complain(&findings);

@@ -12,6 +12,7 @@ mod cli;
 mod envoy;
 mod golden;
 mod invalid;
+mod reference;
 mod running;
 mod upstream;
 

@@ -5,6 +5,8 @@
 //! Objects are closed: an unknown key is an error.
 
 mod read;
+#[cfg(feature = "schema")]
+mod schema;
 
 pub(crate) use read::{Reading, UNAVAILABLE_POLICIES, unavailable_policy};
 pub use read::{SPELLINGS, read};
@@ -15,6 +17,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// The root of `policy-config.yaml`.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyConfig {
@@ -37,6 +40,7 @@ pub struct PolicyConfig {
 }
 
 /// Identity of a policy file.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pack {
@@ -53,6 +57,7 @@ pub struct Pack {
 }
 
 /// The chain of policies.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policies {
@@ -70,6 +75,7 @@ pub struct ChainEntry {
 }
 
 /// What may follow a policy's name in the chain.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChainOptions {
@@ -80,6 +86,7 @@ pub struct ChainOptions {
 }
 
 /// Conditions on the request; all that are given must hold.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct When {
@@ -95,6 +102,7 @@ pub struct When {
 }
 
 /// Whether a policy acts or only records.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
@@ -106,6 +114,7 @@ pub enum Mode {
 }
 
 /// Settings of each policy. `None` means the block is absent, which is the same as its defaults.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct PolicyBlocks {
@@ -124,6 +133,7 @@ pub struct PolicyBlocks {
 }
 
 /// What a policy does about a finding.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Action {
@@ -136,6 +146,7 @@ pub enum Action {
 }
 
 /// Which direction of traffic a policy reads.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ApplyTo {
@@ -149,6 +160,7 @@ pub enum ApplyTo {
 }
 
 /// `prompt-injection`: finds instructions that try to override the operator's. Reads requests only.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PromptInjection {
@@ -180,6 +192,7 @@ impl Default for PromptInjection {
 }
 
 /// Disguises that are undone before a text is read.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Encoding {
@@ -198,6 +211,7 @@ impl Default for Encoding {
 }
 
 /// What a refused client is told.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct InjectionResponse {
@@ -207,6 +221,7 @@ pub struct InjectionResponse {
 }
 
 /// Who wrote a text. The names are OpenAI's.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
@@ -223,6 +238,7 @@ pub enum Role {
 }
 
 /// `pii-detector`: personal data and secrets, in requests and answers.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PiiDetector {
@@ -258,6 +274,7 @@ impl Default for PiiDetector {
 }
 
 /// A kind of the operator's own.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DetectPattern {
@@ -268,6 +285,7 @@ pub struct DetectPattern {
 }
 
 /// What replaces a match.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Redaction {
@@ -281,6 +299,7 @@ pub struct Redaction {
 }
 
 /// Shape of a marker.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MarkerFormat {
@@ -294,6 +313,7 @@ pub enum MarkerFormat {
 }
 
 /// `safety-filter`: unsafe content, in requests and answers.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SafetyFilter {
@@ -323,6 +343,7 @@ impl Default for SafetyFilter {
 }
 
 /// How much is needed before a text counts as unsafe.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SafetyMode {
@@ -334,6 +355,7 @@ pub enum SafetyMode {
 }
 
 /// `audit-logger`: one event per exchange.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AuditLogger {
@@ -360,6 +382,7 @@ impl Default for AuditLogger {
 }
 
 /// What an audit event keeps of the texts.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Capture {
@@ -371,6 +394,7 @@ pub enum Capture {
 }
 
 /// Upstream targets and how one is chosen.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Providers {
@@ -395,6 +419,7 @@ pub struct Providers {
 }
 
 /// The vendor's later place of the strategy.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Routing {
@@ -403,6 +428,7 @@ pub struct Routing {
 }
 
 /// When an attempt is repeated.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retry {
@@ -431,6 +457,7 @@ impl Default for Retry {
 
 /// Answers by which a target says that it cannot serve the request, nor would on a second try: the account is empty, the
 /// model is gone. Needs a second target.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TargetOut {
@@ -453,6 +480,7 @@ impl Default for TargetOut {
 }
 
 /// Exponential wait with full jitter, as Envoy does it.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backoff {
@@ -469,6 +497,7 @@ impl Default for Backoff {
 }
 
 /// When a target is left alone for a while.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CircuitBreaker {
@@ -490,6 +519,7 @@ impl Default for CircuitBreaker {
 }
 
 /// One upstream: provider, model and key.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
@@ -542,6 +572,7 @@ pub struct Target {
 }
 
 /// Where a key comes from. Exactly one of the three.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SecretKeyRef {
@@ -557,6 +588,7 @@ pub struct SecretKeyRef {
 }
 
 /// Prices in USD per 1M tokens.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pricing {
@@ -572,7 +604,9 @@ pub struct Pricing {
 }
 
 /// Active health check of a target; `true` is the short form of its defaults.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(transform = schema::or_flag))]
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct HealthProbe {
     /// `false` turns it off.
     pub enabled: bool,
@@ -592,6 +626,7 @@ impl Default for HealthProbe {
 }
 
 /// A string or a list of strings.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMany {
@@ -602,6 +637,7 @@ pub enum OneOrMany {
 }
 
 /// Where the gateway listens and how it fails.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Gateway {
@@ -633,6 +669,7 @@ impl Default for Gateway {
 }
 
 /// What an internal failure of a policy means.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnError {
@@ -644,6 +681,7 @@ pub enum OnError {
 }
 
 /// What a part that cannot be inspected means.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unscannable {
@@ -655,6 +693,7 @@ pub enum Unscannable {
 }
 
 /// Largest messages that are accepted.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SizeLimits {

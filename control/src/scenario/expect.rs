@@ -2,8 +2,7 @@
 //!
 //! Lists every expectation that does not hold, in words. Never prints more of a body than its beginning.
 
-use super::{ModelAnswer, Outcome, lanes};
-use crate::client::Call;
+use super::{Call, ModelAnswer, Outcome, lanes};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,6 +17,8 @@ pub struct Expect {
     status: u16,
     /// Header fields of the answer; `null`: absent.
     headers: BTreeMap<String, Option<String>>,
+    /// `x-kt-reason`, or the policy in front of it.
+    reason: Option<String>,
     /// Parts of the answer's body.
     contains: Vec<String>,
     /// Strings that the answer's body must not have.
@@ -40,6 +41,7 @@ impl Default for Expect {
         Expect {
             status: 200,
             headers: BTreeMap::new(),
+            reason: None,
             contains: Vec::new(),
             absent: Vec::new(),
             json: None,
@@ -87,6 +89,13 @@ impl Expect {
                 outcome.headers.value(name),
                 expected.as_deref(),
             );
+        }
+        if let Some(expected) = &self.reason {
+            let found = outcome.headers.value("x-kt-reason");
+            let policy = found.and_then(|found| found.split('.').next());
+            if policy != Some(expected) {
+                compare(&mut problems, "the reason", found, Some(expected));
+            }
         }
         texts(&mut problems, "the answer", &body, &self.contains, &self.absent);
         if let Some(expected) = &self.json {

@@ -1,69 +1,80 @@
 //! The form of a scenario file.
 //!
-//! Closed objects: a misspelt expectation would otherwise hold forever. What a scenario leaves out is the quick start: its
-//! configuration is `scenarios/quickstart.yaml`, its request a chat completion, its answer a friendly one.
+//! Closed objects: a misspelt expectation would otherwise hold forever. What a scenario leaves out is usual: its
+//! configuration is the policy file, its request a chat completion, its answer a friendly one.
 
-use super::{Arrival, Expect, ModelAnswer};
-use crate::client::Call;
-use crate::response;
-use crate::wire::Headers;
-use serde::Deserialize;
+use super::{Arrival, Call, Expect, Headers, Host, ModelAnswer, response, vendor};
+use serde::{Deserialize, Deserializer, de};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
-
-/// The configuration that scenarios start from.
-pub(super) const BASE: &str = "tests/scenarios/quickstart.yaml";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     /// One sentence: why it matters.
-    #[allow(dead_code, reason = "for readers")]
     about: String,
-    /// Merged into the quick start: mappings by key, everything else replaced.
+    /// Merged into the policy file: mappings by key, everything else replaced.
     #[serde(default)]
     config: Value,
     /// Exchanges on one gateway, in order.
     exchanges: Vec<Exchange>,
 }
 
+/// A text that is no scenario, with the place where it stops being one.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct NotAScenario {
+    name: String,
+    problem: String,
+}
+
 /// One scenario.
 #[derive(Debug)]
 pub struct Scenario {
-    /// Folder and name of its file.
+    /// Of its file.
     pub name: String,
-    /// The whole configuration; where targets listen is the host's business.
+    /// One sentence: why it matters.
+    pub about: String,
+    /// Merged into the policy file by [`merge`].
     pub config: Value,
     /// What is sent and expected.
     pub exchanges: Vec<Exchange>,
 }
 
 impl Scenario {
-    /// Reads a scenario; a malformed one fails the test.
-    pub fn read(path: &Path) -> Scenario {
-        let name = path.iter().rev().take(2).collect::<Vec<_>>();
-        let name = name.iter().rev().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
-        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let file: File = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let base = crate::repository::root().join(BASE);
-        let base = fs::read_to_string(&base).unwrap_or_else(|error| panic!("{BASE}: {error}"));
-        let mut config: Value =
-            serde_saphyr::from_str(&base).unwrap_or_else(|error| panic!("{BASE}: {error}"));
-        merge(&mut config, file.config);
-        Scenario { name: name.trim_end_matches(".yaml").to_owned(), config, exchanges: file.exchanges }
+    /// Reads a scenario. A name that ends in `.json` is a case of the other vendor's format.
+    pub fn parse(name: &str, text: &str) -> Result<Scenario, NotAScenario> {
+        let not = |problem: String| NotAScenario { name: name.to_owned(), problem };
+        if name.ends_with(".json") {
+            return vendor::parse(name, text).map_err(not);
+        }
+        let options = serde_saphyr::options! { with_snippet: false };
+        let file: File =
+            serde_saphyr::from_str_with_options(text, options).map_err(|error| not(error.to_string()))?;
+        let name = name.trim_end_matches(".yaml").to_owned();
+        Ok(Scenario { name, about: file.about, config: file.config, exchanges: file.exchanges })
     }
 }
 
-/// The quick start.
-pub(super) fn base() -> Value {
-    let path = crate::repository::root().join(BASE);
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{BASE}: {error}"));
-    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{BASE}: {error}"))
+impl Scenario {
+    /// Runs the exchanges in order, with every arrival, and says what does not hold.
+    pub fn problems(&self, host: &mut impl Host, arrivals: &[Arrival]) -> Vec<String> {
+        let mut problems = Vec::new();
+        for (number, exchange) in self.exchanges.iter().enumerate() {
+            for arrival in exchange.arrivals(arrivals) {
+                let (call, answer) = (exchange.call(), exchange.answer(arrival));
+                let outcome = host.exchange(&self.config, &call, &answer);
+                let place = format!("{}, exchange {} ({arrival:?})", self.name, number + 1);
+                let found = exchange.expect.problems(&call, &answer, &outcome);
+                problems.extend(found.into_iter().map(|problem| format!("{place}: {problem}")));
+            }
+        }
+        problems
+    }
 }
 
-fn merge(into: &mut Value, from: Value) {
+/// Puts `from` over `into`: mappings by key, everything else replaced; `null` leaves what is there.
+pub fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (_, Value::Null) => {}
         (Value::Object(into), Value::Object(from)) => {
@@ -94,7 +105,7 @@ pub struct Exchange {
 /// A body that YAML text alone could not hold.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
-pub enum Bytes {
+enum Bytes {
     /// As it stands.
     Text(String),
     /// Pieces, joined.
@@ -104,12 +115,12 @@ pub enum Bytes {
 /// One part of a body.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Piece {
+struct Piece {
     #[serde(default)]
     text: String,
     /// Bytes by their hexadecimal digits.
-    #[serde(default)]
-    hex: String,
+    #[serde(default, deserialize_with = "hexadecimal")]
+    hex: Vec<u8>,
     #[serde(default = "once")]
     times: usize,
 }
@@ -129,12 +140,18 @@ impl Bytes {
 
 impl Piece {
     fn bytes(&self) -> Vec<u8> {
-        let digits = self.hex.as_bytes().chunks(2).map(|pair| {
-            let pair = std::str::from_utf8(pair).unwrap_or_default();
-            u8::from_str_radix(pair, 16).unwrap_or_else(|_| panic!("`{pair}` is no hexadecimal byte"))
-        });
-        self.text.bytes().chain(digits).collect::<Vec<_>>().repeat(self.times)
+        [self.text.as_bytes(), &self.hex].concat().repeat(self.times)
     }
+}
+
+fn hexadecimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    let digits = String::deserialize(deserializer)?;
+    let byte = |pair: &[u8]| {
+        let pair = std::str::from_utf8(pair).unwrap_or_default();
+        u8::from_str_radix(pair, 16)
+            .map_err(|_| de::Error::custom(format!("`{pair}` is no hexadecimal byte")))
+    };
+    digits.as_bytes().chunks(2).map(byte).collect()
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -176,7 +193,7 @@ struct Answer {
 
 impl Exchange {
     /// The arrivals that make a difference for this answer.
-    pub(super) fn arrivals(&self, wanted: &[Arrival]) -> Vec<Arrival> {
+    pub fn arrivals(&self, wanted: &[Arrival]) -> Vec<Arrival> {
         if !self.answer.is_stream() {
             return vec![Arrival::Whole];
         }
@@ -221,8 +238,7 @@ impl Exchange {
             if self.answer.is_stream() { "text/event-stream;charset=utf-8" } else { "application/json" };
         headers.push("content-type", kind);
         for (name, value) in &self.answer.headers {
-            headers.0.retain(|(field, _)| field != name);
-            headers.push(name, value.as_str());
+            headers.set(name, value.as_str());
         }
         let pieces = match arrival {
             Arrival::Whole => vec![body],

@@ -1,0 +1,324 @@
+//! The long texts behind diagnostics: why a rule exists, and what to write instead.
+//!
+//! A diagnostic itself says what is wrong and where; these say why that matters. Invariant: every code that can be reported
+//! has a text, which a test checks.
+
+/// Codes and their texts.
+pub const EXPLANATIONS: &[(&str, &str)] = &[
+    (
+        "audit-not-last",
+        "The audit logger acts when an exchange is over, so its place in the chain changes nothing. Readers of the file expect\n\
+         it at the end, where it also says most clearly that it sees the outcome of all the others.",
+    ),
+    (
+        "bad-address",
+        "Listeners need an address that the machine has and a port, such as `0.0.0.0:41002`, `127.0.0.1:9901` or `[::1]:41002`.\n\
+         `localhost` is the only name that is taken; others would have to be resolved before Envoy starts.",
+    ),
+    (
+        "bad-attempts",
+        "`max_attempts` counts the first attempt too: 1 means that nothing is repeated. More than a few attempts at one target\n\
+         rarely help: let the next target serve instead.",
+    ),
+    (
+        "bad-automaton",
+        "The filter was given a configuration that this version of `kt-control` did not write. Render it again.",
+    ),
+    (
+        "bad-backoff",
+        "The wait between attempts starts at `base_ms` and never exceeds `max_ms`, so the second cannot be below the first.",
+    ),
+    (
+        "bad-base-url",
+        "A base URL has `http` or `https`, a host, perhaps a port and the path under which the API lives, with or without\n\
+         `/v1`: `https://api.together.xyz/v1`. It holds no user name and no key, because it shows in logs; keys come from\n\
+         `secret_key_ref`.",
+    ),
+    (
+        "bad-block-status",
+        "Clients read a refusal by its status. It has to be a 4xx other than 409 and 429: the official SDKs repeat a request\n\
+         that ends with one of those, and a repeated attack is no less an attack.",
+    ),
+    (
+        "bad-breaker",
+        "A breaker opens after a number of consecutive failures and lets a number of probes through afterwards. Zero of either\n\
+         would mean a target that is never used or never left alone; leave the block out for that.",
+    ),
+    (
+        "bad-condition",
+        "A condition that can never hold would switch a policy off without a word. Paths start with `/`, header names are\n\
+         tokens, and a list of models that is given has at least one.",
+    ),
+    (
+        "bad-env-name",
+        "`env` names an environment variable: letters, digits and `_`. If what stands there looks like a key, take it out of\n\
+         the file and revoke it: it has been written to disk and perhaps into version control.",
+    ),
+    (
+        "bad-key-file",
+        "`file` is the path of a file that holds the key and nothing else. Envoy follows it when it is replaced.",
+    ),
+    (
+        "bad-model",
+        "A model is asked for by its name at the provider, such as `meta-llama/Llama-3.3-70B-Instruct-Turbo`.",
+    ),
+    (
+        "bad-name",
+        "The pack's name stands in every audit event. It needs a character that can be seen, and no line end.",
+    ),
+    (
+        "bad-path",
+        "Paths that are forwarded without inspection start with `/` and must not cover a path that is inspected: that would\n\
+         open a way around every policy.",
+    ),
+    ("bad-price", "Prices are USD for a million tokens, zero or more."),
+    (
+        "bad-probe-path",
+        "A probe asks a target for a path with `GET`; it starts with `/`, such as `/v1/models`.",
+    ),
+    (
+        "bad-secret-key-ref",
+        "A target's key comes from exactly one place: `{env: NAME}`, `{file: PATH}`, or `{client: true}` for the caller's own.",
+    ),
+    (
+        "bad-shorthand",
+        "The short form of a provider is `provider:chat:model`, such as `together:chat:meta-llama/Llama-3.3-70B-Instruct-Turbo`.\n\
+         The long form has `provider` and `model` as keys of their own.",
+    ),
+    (
+        "bad-size",
+        "A body is read whole before its request goes on. The limit has to leave room for a request, and stay within what one\n\
+         virtual machine can hold for many callers at once.",
+    ),
+    (
+        "bad-status",
+        "Only answers from 400 to 599 can lead to another attempt: anything below has reached the client or is a success.",
+    ),
+    (
+        "bad-target-id",
+        "A target's id stands in headers, events, metrics and Envoy's cluster names: letters, digits, `-`, `_` and `.`.\n\
+         `~s` at its end is kept for the cluster that serves its streams.",
+    ),
+    ("bad-timeout", "A time limit is at least a second and at most a day. It is wall clock for one attempt."),
+    ("bad-value", "The value has the right type and still cannot be used; the message says why."),
+    (
+        "bad-version",
+        "A version has three numbers, as semantic versioning has it, and stands in quotes: `\"1.0.0\"`.",
+    ),
+    (
+        "bad-weight",
+        "A weight is above zero and finite. Two targets with weights 3 and 1 get three and one of every four requests.",
+    ),
+    (
+        "duplicate-key",
+        "YAML would keep the last of two, and JSON readers differ. A file that says two things is refused, so that nobody has\n\
+         to know which one counts.",
+    ),
+    (
+        "duplicate-policy",
+        "A policy runs once in a chain. Put its conditions into one entry, or one of the two away.",
+    ),
+    ("duplicate-target", "Headers, events and metrics name a target by its id, so two cannot share one."),
+    (
+        "empty-chain",
+        "A chain without policies enforces nothing, which is rarely what a gateway is for. `pack: {enabled: false}` says that\n\
+         on purpose, and every event then says it too.",
+    ),
+    ("empty-phrase", "A phrase without a letter or digit would match everything or nothing."),
+    (
+        "inert-policy",
+        "A block under `policy:` configures a policy; the chain decides whether it runs. This one does not run.",
+    ),
+    (
+        "long-phrase",
+        "Phrases are held back in streamed answers until they are complete. Keep the telling words.",
+    ),
+    (
+        "missing-base-url",
+        "`openai-compatible` stands for any server that speaks OpenAI's API, so it has no usual address. Give one.",
+    ),
+    (
+        "missing-key",
+        "The file cannot be read without this key. The reference page lists the keys that have to be there.",
+    ),
+    (
+        "missing-key-value",
+        "The file names a place for a key, and there is none. Envoy would send an empty key upstream, and callers would get\n\
+         401 with no hint why; so `render` and `gateway run` refuse, unless `--keys-later` says that Envoy starts elsewhere.",
+    ),
+    (
+        "no-audit",
+        "Without `audit-logger` in the chain an exchange leaves no event: nobody can say later what was refused, redacted or\n\
+         served. Add it at the end of the chain.",
+    ),
+    ("no-capture", "Events hold kinds and places of what was found, and no text in this version."),
+    (
+        "no-price",
+        "`lowest_cost` orders targets by their price, and this one has none; it comes after those that have. Give it\n\
+         `pricing: {prompt: ..., completion: ...}`.",
+    ),
+    ("no-probe", "A probe acts by skipping a target, which needs another one to go to."),
+    ("no-targets", "A gateway needs an upstream. `providers.targets` lists them in order of preference."),
+    (
+        "not-yaml",
+        "The text is not one YAML document. The place is where the reader gave up, which may be a little after the mistake:\n\
+         look for a missing quote, a tab in the indentation, or a `:` without a blank after it.",
+    ),
+    (
+        "open-admin",
+        "Envoy's admin interface can stop the process and shows its configuration. On an address that others can reach, so can\n\
+         they. Keep it on 127.0.0.1 and reach it through the machine.",
+    ),
+    (
+        "other-format",
+        "There is a later format in which `policies` is a list of blocks. This gateway reads the one in which names stand in\n\
+         `policies.chain` and settings under `policy`.",
+    ),
+    (
+        "out-of-range",
+        "Scores run from 0 to 1. 0.8 refuses about one in a hundred harmless texts of the kinds it was measured on.",
+    ),
+    (
+        "pack-disabled",
+        "Traffic passes and nothing is enforced, until `enabled` is removed or true. Every event says so.",
+    ),
+    (
+        "pattern-automaton",
+        "The table of the operator's patterns does not belong to them. Render the configuration again.",
+    ),
+    (
+        "pattern-name",
+        "A pattern's name becomes the kind in reason codes and markers, `pii-detector.ticket` and `[REDACTED:TICKET]`. It is\n\
+         lower case letters, digits and `_`, and not the name of a built-in kind.",
+    ),
+    (
+        "pattern-regex",
+        "All patterns run as one automaton, also over streams, where text is held back until it is decided. So a pattern needs\n\
+         a longest match (no `*`, `+` or `{n,}` without an end), must not match the empty text, and has no look-around or\n\
+         back references. Write `[0-9]{1,12}` instead of `[0-9]+`.",
+    ),
+    (
+        "pattern-size",
+        "The automaton of all patterns together would be too large to ship with every configuration. Long counted repetitions\n\
+         of large classes are what makes it grow: `\\w{1,200}` costs hundreds of states.",
+    ),
+    (
+        "plain-http",
+        "Texts and keys travel to this target in the clear. That is fine on one machine, and nowhere else.",
+    ),
+    (
+        "policy-not-available",
+        "The format knows this policy and this version does not have it. Without the entry the rest works.",
+    ),
+    ("same-port", "Two listeners cannot share a port of one address; Envoy would not start."),
+    (
+        "short-stream-timeout",
+        "A streamed answer usually takes longer than a whole one, because it is as long and somebody reads along. With the\n\
+         smaller limit it is cut in its middle.",
+    ),
+    (
+        "single-of-many",
+        "`single` uses the first target. The others serve only requests that name them by `x-provider` or by model.\n\
+         `fallback` has them step in when the first fails.",
+    ),
+    ("spelling", "Both spellings mean the same. The preferred one is the one that this documentation uses."),
+    ("strategy-not-available", "The format knows this strategy and this version does not have it."),
+    (
+        "two-models",
+        "The short form of the provider names a model, and `model` another. Only one can be asked for.",
+    ),
+    (
+        "two-strategies",
+        "`providers.strategy` and `providers.routing.strategy` mean the same, so only one may stand there.",
+    ),
+    (
+        "unknown-category",
+        "Categories are those of the safety filter's reason codes; the help names the nearest.",
+    ),
+    (
+        "unknown-entity",
+        "Entities are the kinds in reason codes, such as `email` or `us_ssn`; the help names the nearest.",
+    ),
+    (
+        "unknown-format",
+        "Targets are asked in OpenAI's wire format, which every provider in the table speaks.",
+    ),
+    (
+        "unknown-key",
+        "Objects are closed: a key that nobody reads is refused instead of ignored, because a misspelt `action: block` that is\n\
+         ignored is a policy that does not act.",
+    ),
+    ("unknown-policy", "Policies are named as in the reference page; the help names the nearest."),
+    (
+        "unknown-provider",
+        "Known providers have a usual address and key variable. Any other server that speaks OpenAI's API is\n\
+         `provider: openai-compatible` with a `base_url`.",
+    ),
+    ("unknown-strategy", "Strategies are named as in the reference page; the help names the nearest."),
+    ("unknown-value", "The key takes one of a few words; the help names the nearest."),
+    (
+        "unsupported-action",
+        "An attack has no part that could be cut out: what remains would still be an attack, or nonsense. Refuse it (`block`)\n\
+         or let it through with a warning (`warn`).",
+    ),
+    ("unused-weight", "Weights count under `strategy: weighted_round_robin` only."),
+    (
+        "wrong-type",
+        "The key takes another kind of value. YAML reads `yes`, `1.0` and `no` as it likes: put texts in quotes.",
+    ),
+    ("zero-retention", "An event that may be dropped at once is no evidence. Keep it for a day at least."),
+];
+
+/// The text for a code.
+pub fn of(code: &str) -> Option<&'static str> {
+    EXPLANATIONS.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// Source files of the two packages that report problems.
+    fn sources() -> Vec<PathBuf> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut folders = vec![root.join("src"), root.join("../filter/core/src")];
+        let mut files = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap().flatten() {
+                match entry.path() {
+                    path if path.is_dir() => folders.push(path),
+                    path if path.extension().is_some_and(|extension| extension == "rs") => files.push(path),
+                    _ => {}
+                }
+            }
+        }
+        files
+    }
+
+    /// The codes that are written in calls such as `Diagnostic::error("code", …)`.
+    fn reported(source: &str) -> Vec<String> {
+        let calls = ["Diagnostic::error(", "Diagnostic::warning("];
+        let after = calls.iter().flat_map(|call| source.split(call).skip(1));
+        let code =
+            after.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split_once('"').map(|(c, _)| c));
+        code.map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_code_that_is_reported_has_a_text() {
+        let mut missing = Vec::new();
+        for path in sources() {
+            let source = fs::read_to_string(&path).unwrap();
+            let source = source.split("#[cfg(test)]").next().unwrap();
+            missing.extend(reported(source).into_iter().filter(|code| of(code).is_none()));
+        }
+        assert!(missing.is_empty(), "no explanation of {missing:?}");
+    }
+
+    #[test]
+    fn codes_are_in_order_and_once() {
+        assert!(EXPLANATIONS.is_sorted_by(|(one, _), (next, _)| one < next));
+    }
+}
