@@ -3,7 +3,7 @@
 //! Parses words and hands over; the work is in [`crate::command`].
 
 use crate::command::{
-    self, Status, dry_run, explain, gateway, init, lint, models, render, scan, schema, test,
+    self, Status, diff, dry_run, explain, gateway, init, lint, models, render, scan, schema, test,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -58,6 +58,8 @@ enum PolicyCommand {
     Explain(explain::Options),
     /// Shows what would happen to the request (or SSE transcript) on standard input
     Try(dry_run::Options),
+    /// Shows which verdicts change from one policy file to another
+    Diff(diff::Options),
     /// Runs scenario files through the chain
     Test(test::Options),
     /// Answers every `{"id", "text"}` line on standard input with what the chain finds
@@ -83,6 +85,7 @@ impl Cli {
             Command::Policy(Policy { command: PolicyCommand::Lint(options) }) => options.run(),
             Command::Models(options) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Explain(options) }) => options.run(),
+            Command::Policy(Policy { command: PolicyCommand::Diff(options) }) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Try(options) }) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Scan(options) }) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Test(options) }) => options.run(),

@@ -266,3 +266,35 @@ fn codes_are_explained() {
     assert_eq!(status, 2);
     assert!(err.contains("did you mean `unknown-key`?"), "{err}");
 }
+
+#[test]
+fn diff_shows_what_would_change_and_nothing_of_the_texts() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (old, new, replay) = (path("old.yaml"), path("new.yaml"), path("requests.jsonl"));
+    std::fs::write(&old, QUICK_START).unwrap();
+    let blocking = QUICK_START.replace("action: redact", "action: block");
+    assert_ne!(blocking, QUICK_START);
+    std::fs::write(&new, blocking).unwrap();
+    let chat = |text: &str| json!({"messages": [{"role": "user", "content": text}]});
+    let lines = [
+        chat("Hello"),
+        json!({"request": chat("Write to jane.roe@example.com"), "headers": {"x-team": "blue"}}),
+        json!({"request": chat("Hi"), "answer": {"choices": [{"index": 0, "message": {"content": "Ask joe@example.com"}}]}}),
+    ];
+    std::fs::write(&replay, lines.map(|line| line.to_string()).join("\n")).unwrap();
+    let (status, out, err) = run(&["policy", "diff", &old, &new, "--replay", &replay], "");
+    assert_eq!(status, 1, "{err}");
+    let expected = format!(
+        "{replay}:2: redact pii-detector.email -> block pii-detector.email\n\
+         {replay}:3: redact pii-detector.email -> block pii-detector.email\n\
+         3 requests, 2 changed (2 redact -> block)\n"
+    );
+    assert_eq!(out, expected);
+    let (status, out, _) = run(&["policy", "diff", &old, &old, "--replay", &replay], "");
+    assert_eq!((status, out.as_str()), (0, "3 requests, 0 changed\n"));
+    std::fs::write(&replay, r#"{"time": "2026-01-01T00:00:00Z"}"#).unwrap();
+    let (status, _, err) = run(&["policy", "diff", &old, &new, "--replay", &replay], "");
+    assert_eq!(status, 2);
+    assert!(err.contains(":1: neither a request's body"), "{err}");
+}
