@@ -3,7 +3,7 @@
 //! Parses words and hands over; the work is in [`crate::command`].
 
 use crate::command::{
-    self, Status, diff, dry_run, explain, gateway, init, lint, models, render, scan, schema, test,
+    self, Status, diff, doctor, dry_run, explain, gateway, init, lint, models, render, scan, schema, test,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -24,6 +24,8 @@ enum Command {
     Render(render::Options),
     /// Runs the gateway
     Gateway(Gateway),
+    /// Checks keys, Envoy, the filter and the running gateway
+    Doctor(doctor::Options),
     /// Works on a policy file without traffic
     Policy(Policy),
     /// Lists what is known of Together's models; others are served all the same
@@ -79,6 +81,7 @@ impl Cli {
     pub fn run(self) -> command::Result<Status> {
         match self.command {
             Command::Init(options) => options.run(),
+            Command::Doctor(options) => options.run(),
             Command::Render(options) => options.run(),
             Command::Schema(options) => options.run(),
             Command::Gateway(Gateway { command: GatewayCommand::Run(options) }) => options.run(),

@@ -3,6 +3,7 @@
 //! Invariant: standard output carries only what the command was asked for.
 
 pub mod diff;
+pub mod doctor;
 pub mod dry_run;
 pub mod explain;
 pub mod gateway;

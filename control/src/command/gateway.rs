@@ -4,7 +4,7 @@
 //! old one stays in force. Invariant: Envoy does not outlive this process's wait for it, and no key is written to disk.
 
 mod live;
-mod process;
+pub(crate) mod process;
 
 use super::render::address;
 use super::{Loaded, Result, Status, check, complain, missing_keys, note, read};

@@ -74,6 +74,13 @@ pub struct ChainEntry {
     pub options: ChainOptions,
 }
 
+impl ChainEntry {
+    /// Whether the policy acts on every request.
+    pub fn is_plain(&self) -> bool {
+        self.options == ChainOptions::default()
+    }
+}
+
 /// What may follow a policy's name in the chain.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

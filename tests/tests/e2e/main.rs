@@ -10,6 +10,7 @@
 )]
 
 mod corpus;
+mod doctor;
 mod failure;
 mod fallback;
 mod http2;

