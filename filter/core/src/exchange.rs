@@ -134,6 +134,8 @@ impl Exchange {
     pub fn finish(&mut self, timing: &Timing) -> Option<Vec<u8>> {
         if let Some(routing) = &self.gateway.routing {
             let end = match () {
+                // What the gateway ended itself says nothing about the upstream, however Envoy calls it.
+                () if self.record.ended.is_some() => End::Served,
                 () if timing.client_gone => End::Cancelled,
                 () if timing.unreachable => End::Unreachable,
                 () if timing.upstream_failed => End::Failed,

@@ -275,7 +275,8 @@ impl Routing {
     pub(crate) fn learn(&self, news: &[(usize, News, Option<Place>)]) {
         let concerns =
             |target: usize| self.targets.get(target).is_some_and(|target| target.breaker.is_some());
-        if !news.iter().any(|(target, ..)| concerns(*target)) {
+        let nothing = |news: &News, place: &Option<Place>| *news == News::Nothing && place.is_none();
+        if news.iter().all(|(target, news, place)| !concerns(*target) || nothing(news, place)) {
             return;
         }
         let now_ms = self.now_ms();
@@ -500,4 +501,4 @@ fn mixed(number: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

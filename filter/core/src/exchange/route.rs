@@ -132,7 +132,9 @@ impl Account {
             let failed = routing.target(target).is_some_and(|it| it.retryable_status_codes.contains(&status));
             self.told = trail.0.len();
             self.answering = !failed;
-            routing.count(target, if failed { Outcome::Failed } else { Outcome::Answered });
+            if failed {
+                routing.count(target, Outcome::Failed);
+            }
             let place = self.place(target);
             match failed {
                 true => news.push((target, News::Failed, place)),
@@ -167,14 +169,13 @@ impl Account {
                 routing.count(target, outcome);
             }
         } else if let (true, Some(target)) = (self.answering, last) {
-            match end {
-                End::Served => news.push((target, News::Succeeded, None)),
-                End::Failed | End::Unreachable => {
-                    news.push((target, News::Failed, None));
-                    routing.count(target, Outcome::Unanswered);
-                }
-                End::Cancelled => {}
-            }
+            let (told, outcome) = match end {
+                End::Served => (News::Succeeded, Outcome::Answered),
+                End::Failed | End::Unreachable => (News::Failed, Outcome::Unanswered),
+                End::Cancelled => (News::Nothing, Outcome::Answered),
+            };
+            news.push((target, told, None));
+            routing.count(target, outcome);
         }
         if end == End::Unreachable
             && !self.answering

@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex};
 
 /// Shared data as Envoy keeps it, a clock that tests set, and the last value of every metric.
 #[derive(Default)]
-struct Process {
+pub(crate) struct Process {
     values: Mutex<BTreeMap<String, (Vec<u8>, u32)>>,
     now_ns: AtomicU64,
     shown: Mutex<BTreeMap<String, u64>>,
 }
 
-struct Worker(Arc<Process>);
+pub(crate) struct Worker(pub(crate) Arc<Process>);
 
 impl Shared for Worker {
     fn now_ns(&self) -> u64 {
@@ -51,11 +51,11 @@ impl Shared for Worker {
 }
 
 impl Process {
-    fn pass(&self, ms: u64) {
+    pub(crate) fn pass(&self, ms: u64) {
         self.now_ns.fetch_add(ms * 1_000_000, Ordering::SeqCst);
     }
 
-    fn shown(&self, name: &str) -> Option<u64> {
+    pub(crate) fn shown(&self, name: &str) -> Option<u64> {
         self.shown.lock().unwrap().get(name).copied()
     }
 }

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::config::{Pack, Policies, PolicyBlocks};
-use crate::plugin::Behaviour;
+use crate::plugin::{Behaviour, Breaker};
+use crate::routing::tests::{Process, Worker};
+use std::sync::Arc;
 
 fn target(id: &str, provider: &str, model: Option<&str>, max_attempts: u32) -> Target {
     Target {
@@ -79,4 +81,94 @@ fn single_tries_only_the_first() {
     };
     assert_eq!(clusters(None).as_deref(), Ok(&["big".to_owned(), "big".to_owned()][..]));
     assert_eq!(clusters(Some("llama-8b")).as_deref(), Ok(&["small".to_owned()][..]));
+}
+
+/// Two targets whose breakers open at their first failure.
+fn brittle(process: &Arc<Process>) -> (Downstream, Routing) {
+    let breaker =
+        Breaker { failure_threshold: 1, recovery_ms: 2000, half_open_requests: 1, lease_ms: 60_000 };
+    let mut config = config(Strategy::Fallback);
+    config.targets.truncate(2);
+    config.targets.iter_mut().for_each(|target| target.breaker = Some(breaker.clone()));
+    let routing = Routing::new(&config, Box::new(Worker(process.clone()))).unwrap();
+    (config, routing)
+}
+
+/// What is counted of a target, and whether its breaker opened.
+fn told(process: &Process, target: &str) -> String {
+    let counts = ["answered", "failed", "unanswered", "out", "cancelled"].into_iter().filter_map(|outcome| {
+        let count = process.shown(&format!("kt_target_attempts_total;outcome={outcome};{target}"))?;
+        Some(format!("{count} {outcome}"))
+    });
+    let open = process.shown(&format!("kt_target_breaker_state;{target}")) == Some(2);
+    counts.chain(open.then(|| "open".to_owned())).collect::<Vec<_>>().join(", ")
+}
+
+/// An exchange with this trail, the status of its answer if there was one, and this end; then what is told of both targets.
+#[track_caller]
+fn check_told(trail: &str, status: Option<u16>, end: End, expected: [&str; 2]) {
+    let process = Arc::new(Process::default());
+    let (config, routing) = brittle(&process);
+    let mut account = Account::open(&choose(&config, Some(&routing), &Wanted::default()).unwrap());
+    let trail = Trail::from_text(trail);
+    if let Some(status) = status {
+        account.answered(&routing, &trail, status);
+    }
+    account.close(&routing, &trail, end);
+    assert_eq!(["big", "small"].map(|target| told(&process, target)), expected);
+}
+
+#[test]
+fn a_good_answer_is_no_failure_and_neither_is_a_clients_own_mistake() {
+    check_told("big 1", Some(200), End::Served, ["1 answered", ""]);
+    check_told("big 1", Some(404), End::Served, ["1 answered", ""]);
+    check_told("big 1", Some(200), End::Cancelled, ["1 answered", ""]);
+    check_told("big 1", None, End::Cancelled, ["1 cancelled", ""]);
+}
+
+#[test]
+fn every_attempt_that_failed_counts_against_its_target() {
+    check_told("big 1\nsmall 2", Some(200), End::Served, ["1 unanswered, open", "1 answered"]);
+    check_told(
+        "big 1 503 status\nbig 2 503 status\nsmall 3",
+        Some(200),
+        End::Served,
+        ["2 failed, open", "1 answered"],
+    );
+    check_told("big 1 200 error_event\nsmall 3", Some(200), End::Served, ["1 failed, open", "1 answered"]);
+    check_told("big 1 402 target_out\nsmall 3", Some(200), End::Served, ["1 out, open", "1 answered"]);
+    check_told("big 1 404 no_such_model\nsmall 3", Some(200), End::Served, ["1 out", "1 answered"]);
+    check_told("big 1\nsmall 2", Some(503), End::Served, ["1 unanswered, open", "1 failed, open"]);
+    check_told("big 1\nsmall 2", None, End::Failed, ["1 unanswered, open", "1 unanswered, open"]);
+}
+
+#[test]
+fn an_answer_that_breaks_off_is_a_failure() {
+    check_told("big 1", Some(200), End::Failed, ["1 unanswered, open", ""]);
+}
+
+#[test]
+fn a_target_without_an_address_has_failed() {
+    check_told("", None, End::Unreachable, ["1 unanswered, open", ""]);
+}
+
+#[test]
+fn every_place_is_given_back_whatever_the_end() {
+    let process = Arc::new(Process::default());
+    let (config, routing) = brittle(&process);
+    routing.learn(&[(1, News::Failed, None)]);
+    process.pass(2000);
+    let choose = || choose(&config, Some(&routing), &Wanted::default()).unwrap();
+    // Its place is not needed: the first target answers.
+    let mut account = Account::open(&choose());
+    assert_eq!(choose().targets, [0, 0], "the place is taken");
+    account.answered(&routing, &Trail::from_text("big 1"), 200);
+    let again = choose();
+    assert_eq!(again.targets, [0, 0, 1]);
+    // The client leaves before anyone has answered.
+    Account::open(&again).close(&routing, &Trail::from_text("big 1"), End::Cancelled);
+    // The first target fails, and the second is found to be well.
+    let mut account = Account::open(&choose());
+    account.answered(&routing, &Trail::from_text("big 1\nsmall 2"), 200);
+    assert_eq!(process.shown("kt_target_breaker_state;small"), Some(0));
 }
