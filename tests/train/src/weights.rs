@@ -23,6 +23,8 @@ pub struct Model {
     pub slope: f64,
     /// Puts 0.8 where it belongs.
     pub intercept: f64,
+    /// Rules read what stands around segments of at least this.
+    pub gate: f64,
 }
 
 /// The heads that name a category: weights by row of features and category, and a constant each.
@@ -77,7 +79,8 @@ pub fn file(models: &[&Model; 2], heads: &Heads) -> Vec<u8> {
     let head_unit = unit(heads.weights.iter().flatten().copied());
     float(&mut out, head_unit);
     heads.constants.into_iter().for_each(|constant| float(&mut out, constant));
-    out.extend([0; 12]);
+    models.iter().for_each(|model| float(&mut out, model.gate));
+    out.extend([0; 4]);
     let [injection, safety] = models;
     for feature in 0..BUCKETS {
         for (model, unit) in [injection, safety].into_iter().zip(units) {
