@@ -336,8 +336,7 @@ impl Scanner<'_> {
             let address = (byte == b':' || byte.is_ascii_hexdigit())
                 && network::begins(text, start)
                 && self.address(start).is_err();
-            let number =
-                matches!(byte, b'+' | b'(') && start + 1 == end && self.set.contains(Identifier::Phone);
+            let number = self.set.contains(Identifier::Phone) && end - start == phone::lead_at_end(text);
             if address || number {
                 return start;
             }

@@ -38,6 +38,8 @@ const DIRECTION: Kinds = 64;
 const COUNTRY: Kinds = 128;
 /// A small word between a label and its value.
 const SMALL: Kinds = 256;
+/// Stands where a number would.
+const NUMBERLESS: Kinds = 512;
 
 const ROWS: &[(Kinds, &str)] = &[
     (
@@ -51,26 +53,27 @@ const ROWS: &[(Kinds, &str)] = &[
     ),
     (
         FIRST,
-        "rue|avenue|boulevard|bd|chemin|impasse|allee|calle|avda|avenida|paseo|camino|carretera|piazza|piazzale|viale|vicolo|\
+        "rue|avenue|boulevard|bd|chemin|impasse|allee|alle|soseaua|bulevardul|drumul|splaiul|pasadizo|prolongacion|continuacion|calle|avda|avenida|paseo|camino|carretera|piazza|piazzale|viale|vicolo|\
          rua|travessa|alameda|ul|ulica|aleja|ulice|namesti|nabrezi|via|corso|strasse|rambla|ronda|glorieta|pasaje|urbanizacion|\
          contrada|strada|jalan",
     ),
     (
         PERHAPS_FIRST,
-        "av|al|os|cl|place|quai|route|cours|passage|square|largo|plac|plaza|praca|estrada|borgo|cuesta|callejon|privada|rte|\
+        "pl|av|al|os|cl|place|quai|route|cours|passage|square|largo|plac|plaza|praca|estrada|borgo|cuesta|callejon|privada|rte|\
          residence|residencia|lieu|flat|apartment|apt|unit|suite|studio|room|villa|plot|block|building|house",
     ),
     (
         PARTICLE,
-        "de|la|le|les|du|des|da|do|dos|das|di|del|della|dei|degli|delle|dell|van|von|der|den|dem|het|ten|ter|of|the|am|an|auf|im|\
-         in|zu|zum|zur|und|y|e|i|et|sur|sous|aux|au|en|l|d|el|los|las|san|santa|saint|bis|upon|by|ob|bei|near|c",
+        "pod|nad|na|vorm|vor|hinter|bis|ter|quater|de|la|le|les|du|des|da|do|dos|das|di|del|della|dei|degli|delle|dell|van|von|der|den|dem|het|ten|ter|of|the|am|an|auf|im|\
+         in|zu|zum|zur|und|y|e|i|et|sur|sous|aux|au|en|l|d|el|los|las|san|santa|saint|upon|by|ob|bei|near|c",
     ),
     (
         UNIT,
-        "apartment|apt|unit|suite|ste|flat|studio|room|floor|fl|box|dept|piso|puerta|pta|esc|planta|portal|bajo|apto|apartamento|\
+        "ap|sc|et|bl|edif|depto|interior|piano|level|apartment|apt|unit|suite|ste|flat|studio|room|floor|fl|box|dept|piso|puerta|pta|esc|planta|portal|bajo|apto|apartamento|\
          wohnung|whg|top|etage|appt|appartement|bat|batiment|interno|scala|int|bus|lok|m|lgh|pb|casilla|postfach|km|lote|lot|plot|\
          no|nr|num|block|bl|blok|sector|po",
     ),
+    (NUMBERLESS, "s/n|sn"),
     (DIRECTION, "n|s|e|w|ne|nw|se|sw|north|south|east|west|northeast|northwest|southeast|southwest"),
     (
         COUNTRY,
@@ -81,7 +84,7 @@ const ROWS: &[(Kinds, &str)] = &[
     ),
     (
         SMALL,
-        "is|are|was|as|at|in|to|on|ist|sind|lautet|unter|an|auf|im|est|sont|au|aux|a|es|son|e|en|il|sono|op|te|w|je|the|of|me|us|\
+        "i|ved|pa|til|w|v|is|are|was|as|at|in|to|on|ist|sind|lautet|unter|an|auf|im|est|sont|au|aux|a|es|son|e|en|il|sono|op|te|w|je|the|of|me|us|\
          our|my|her|his|their|it|them|for|follows|below|und|zu|nach|folgende|wie|suit|como|segue|al|alla|presso|chez|u|na|no|der|dem|la|le",
     ),
 ];
@@ -89,17 +92,57 @@ const ROWS: &[(Kinds, &str)] = &[
 static WORDS: Vocabulary<Kinds, { count(ROWS) }> = Vocabulary::new(ROWS);
 
 /// Kinds of streets that are the end of a word.
-static SUFFIXES: [&[u8]; 26] = [
-    b"strasse", b"str", b"gasse", b"platz", b"weg", b"allee", b"ufer", b"straat", b"laan", b"gracht",
-    b"plein", b"dijk", b"singel", b"gatan", b"vagen", b"veien", b"vegen", b"gata", b"vej", b"gade", b"katu",
-    b"tie", b"kuja", b"utca", b"utja", b"polku",
+static SUFFIXES: [&[u8]; 43] = [
+    b"strasse",
+    b"str",
+    b"gasse",
+    b"platz",
+    b"weg",
+    b"allee",
+    b"ufer",
+    b"straat",
+    b"laan",
+    b"gracht",
+    b"plein",
+    b"dijk",
+    b"singel",
+    b"gatan",
+    b"vagen",
+    b"veien",
+    b"vegen",
+    b"gata",
+    b"vej",
+    b"gade",
+    b"katu",
+    b"tie",
+    b"kuja",
+    b"utca",
+    b"utja",
+    b"polku",
+    b"alle",
+    b"stigen",
+    b"strade",
+    b"dreef",
+    b"steeg",
+    b"boulevard",
+    b"-ring",
+    b"-damm",
+    b"-hof",
+    b"-steig",
+    b"-markt",
+    b"-promenade",
+    b"-chaussee",
+    b"-brucke",
+    b"-wall",
+    b"-park",
+    b"-kai",
 ];
 
 /// Postcodes that are hardly anything else.
 const CODES: &[u8] = b"A9A 9AA|A99 9AA|A9 9AA|AA9A 9AA|AA99 9AA|AA9 9AA|A9A 9A9|AA_99999-9999|AA_99999";
 /// Postcodes that are numbers as any.
 const NUMBERS: &[u8] =
-    b"9999 AA|99-999|9999-999|99999-999|99999-9999|999-9999|999999|999 999|999 99|99999|9999|AA-99999|A-99999|AA-9999|A-9999|AA-999 99|A99 XXXX";
+    b"9999 AA|99-999|9999-999|99999-999|99999-9999|999-9999|999999|999 999|99999999|999 99|99999|9999|AA-99999|A-99999|AA-9999|A-9999|AA-999 99|A99 XXXX";
 
 /// How sure it is that something is a street.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -145,6 +188,10 @@ impl Word {
     /// All that the word is.
     fn kinds(&self) -> Kinds {
         let Some(first) = self.as_slice().first() else { return 0 };
+        // `C/ Mayor` and `C/Mayor`.
+        if self.as_slice().starts_with(b"c/") {
+            return FIRST;
+        }
         WORDS
             .beginning_with(*first)
             .filter(|(_, word)| *word == self.as_slice())
@@ -218,6 +265,7 @@ pub(super) fn verify(text: &Cursor, start: usize, announced: bool) -> Verdict {
     let mut code = street.code;
     let mut tentative = None;
     let mut parts = 0;
+    let mut place_follows = false;
     // A country may follow what is complete.
     let mut complete = code.is_some();
     while parts < 5 {
@@ -227,6 +275,14 @@ pub(super) fn verify(text: &Cursor, start: usize, announced: bool) -> Verdict {
         let number_of_house = part.numbers > 0 && !numbered;
         if part.words == 0 && part.code.is_none() && !number_of_house {
             break;
+        }
+        if place_follows {
+            place_follows = false;
+            if part.words > 0 && part.closed && part.numbers == 0 && part.code.is_none() {
+                end = part.end;
+                at = part.end;
+                continue;
+            }
         }
         if complete {
             let country = Word::of(text.slice(next, word_end(text, next)?)).kinds() & COUNTRY != 0;
@@ -239,6 +295,8 @@ pub(super) fn verify(text: &Cursor, start: usize, announced: bool) -> Verdict {
             code = part.code;
             end = part.end;
             complete = true;
+            // `10099, San Mauro Torinese (TO)`: the street comes right before, so the place is yet to come.
+            place_follows = part.words == 0 && parts == 1;
         } else if !part.closed {
             break;
         } else if same_line {
@@ -285,6 +343,11 @@ pub(super) fn may_begin(text: &Cursor, digit: usize) -> Result<bool, usize> {
 /// What separates two parts: a comma, the end of a line, both; where the next begins, and whether on the same line.
 fn separator(text: &Cursor, at: usize) -> Result<Option<(usize, bool)>, Open> {
     let mut at = text.run(at, 2, |byte| byte == b' ')?;
+    // `Kossuth utca 152.` and the place on the next line.
+    if text.at(at)? == b'.' && matches!(text.at(at + 1)?, b'\n' | b',') && text.before(at, 1).is_ascii_digit()
+    {
+        at += 1;
+    }
     let comma = text.at(at)? == b',';
     at += usize::from(comma);
     at = text.run(at, 2, |byte| byte == b' ')?;
@@ -303,16 +366,26 @@ fn word_end(text: &Cursor, at: usize) -> Result<usize, Open> {
     if end == at {
         return Ok(end);
     }
-    let end = if text.at(end)? == b'-' && is_letter(text.at(end + 1)?) {
-        text.run(end + 1, LONGEST_WORD, |byte| is_letter(byte) || byte == b'-')?
-    } else {
-        end
+    let end = match text.at(end)? {
+        b'-' if is_letter(text.at(end + 1)?) => {
+            text.run(end + 1, LONGEST_WORD, |byte| is_letter(byte) || byte == b'-')?
+        }
+        // `H.No.`, `S/N`, `C/ Mayor`.
+        b'.' if end - at == 1 && is_letter(text.at(end + 1)?) => {
+            text.run(end + 1, LONGEST_WORD, is_letter)?
+        }
+        b'/' if end - at == 1 => text.run(end + 1, LONGEST_WORD, is_letter)?,
+        _ => end,
     };
     // The dot of `St.` and `Hauptstr.` belongs to the word if something follows; that of a sentence does not.
     if text.at(end)? == b'.' && (text.at(end + 1)? == b' ' || is_alphanumeric(text.at(end + 1)?)) {
         let word = Word::of(text.slice(at, end));
         let short = LAST | PERHAPS_LAST | FIRST | PERHAPS_FIRST | UNIT | DIRECTION;
-        if end - at == 1 || word.as_slice().ends_with(b"str") || end - at <= 5 && word.kinds() & short != 0 {
+        if end - at == 1
+            || text.slice(at + 1, at + 2) == b"."
+            || word.as_slice().ends_with(b"str")
+            || end - at <= 5 && word.kinds() & short != 0
+        {
             return Ok(end + 1);
         }
     }
@@ -333,7 +406,7 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
         tokens += 1;
         let plain = unit || first && part.numbers == 0;
         let Some((token, end)) = token(text, at, plain)? else { break };
-        let directly = sealed == Some(part.end) && part.end + 1 == at;
+        let directly = sealed == Some(part.end) && at - part.end <= 2;
         let mut kinds = 0;
         match token {
             Token::Name => {
@@ -349,6 +422,7 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
                 }
                 part.words += 1;
                 part.end = end;
+                part.numbers += usize::from(kinds & NUMBERLESS != 0);
                 if after || suffix || directly && kinds & (UNIT | DIRECTION) != 0 {
                     sealed = Some(end);
                 }
@@ -363,7 +437,9 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
             Token::Number => {
                 // The number of the house, or of a part of it.
                 let belongs = part.numbers == 0 || unit;
-                if directly && belongs || sealed.is_none() && part.words > 0 && part.numbers == 0 && first {
+                if directly && belongs
+                    || sealed.is_none() && part.words > 0 && part.numbers == 0 && first && !unit
+                {
                     sealed = Some(end);
                 }
                 part.numbers += 1;
@@ -378,13 +454,22 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
         at = end;
         // Between tokens stands one space; after a number also a comma, if a street follows: `63, rue de Chauvin`.
         match text.at(at)? {
-            b' ' => at += 1,
+            b' ' => at += 1 + usize::from(text.at(at + 1)? == b' '),
             b',' if first && tokens == 1 && part.numbers == 1 && text.at(at + 1)? == b' ' => {
                 let next = word_end(text, at + 2)?;
-                if Word::of(text.slice(at + 2, next)).kinds() & (FIRST | PERHAPS_FIRST) == 0 {
+                let capital = is_capital([text.at(at + 2)?, text.at(at + 3)?]);
+                if !capital && Word::of(text.slice(at + 2, next)).kinds() & (FIRST | PERHAPS_FIRST) == 0 {
                     break;
                 }
                 at += 2;
+            }
+            // `Eluru-608377`.
+            b'-' if matches!(token, Token::Name) && text.at(at + 1)?.is_ascii_digit() => {
+                if let Some(end) = code(text, at + 1, NUMBERS)? {
+                    part.code = Some(part.code == Some(true));
+                    part.end = end;
+                }
+                break;
             }
             _ => break,
         }
@@ -492,7 +577,7 @@ fn code(text: &Cursor, at: usize, shapes: &[u8]) -> Result<Option<usize>, Open> 
 fn word_before(text: &Cursor, end: usize) -> usize {
     let mut start = end;
     while end - start <= LONGEST_WORD
-        && (is_letter(text.before(start, 1)) || matches!(text.before(start, 1), b'-' | b'.'))
+        && (is_letter(text.before(start, 1)) || matches!(text.before(start, 1), b'-' | b'.' | b'/'))
     {
         start -= 1;
     }
@@ -502,14 +587,14 @@ fn word_before(text: &Cursor, end: usize) -> usize {
 /// Where the street begins whose number, or postcode, is at `at`, or that is being named at the end of the text. `before`: end
 /// of the word before that.
 /// `named`: at `at` stands, or may come, one more word of it. `label`: where a label for addresses ends, asked for only if it
-/// matters.
+/// matters, with the place that it stands before.
 #[inline(never)]
 pub(super) fn start_before(
     text: &Cursor,
     at: usize,
     before: usize,
     named: bool,
-    label: impl FnOnce() -> Option<usize>,
+    label: impl FnOnce(usize) -> Option<usize>,
 ) -> Option<usize> {
     let mut end = at;
     let mut best = None;
@@ -562,7 +647,7 @@ pub(super) fn start_before(
         end = start;
     }
     if names > 0
-        && let Some(label) = label()
+        && let Some(label) = label(if crossed { end } else { at })
     {
         let announced =
             starts.iter().take(names).find(|start| **start != usize::MAX && connects(text, label, **start));
@@ -596,7 +681,7 @@ pub(super) fn connects(text: &Cursor, from: usize, to: usize) -> bool {
 const LONGEST_GAP: usize = 34;
 
 /// Where a street may begin whose number is yet to come.
-pub(super) fn pending(text: &Cursor, mut label: impl FnMut() -> Option<usize>) -> Option<usize> {
+pub(super) fn pending(text: &Cursor, mut label: impl FnMut(usize) -> Option<usize>) -> Option<usize> {
     let end = text.len();
     let word = word_before(text, end);
     if end - word > LONGEST_WORD {

@@ -15,8 +15,11 @@ pub(super) const REACH: usize = 64;
 pub(super) enum Topic {
     /// Some other number, whatever it looks like.
     Other,
+    /// Numbers with dots that are no address of a machine.
+    Version,
     /// Something that another scanner looks for.
     Foreign,
+    Phone,
     Address,
     Birth,
     Passport,
@@ -47,6 +50,12 @@ pub(super) enum Topic {
     Name,
 }
 
+impl Topic {
+    fn is_veto(self) -> bool {
+        matches!(self, Topic::Other | Topic::Version)
+    }
+}
+
 /// Topics as bits.
 pub(super) const fn topics(list: &[Topic]) -> u32 {
     let mut set = 0;
@@ -65,9 +74,8 @@ pub(super) const fn topics(list: &[Topic]) -> u32 {
 const ROWS: &[(Topic, &str)] = &[
     (
         Topic::Other,
-        "order|invoice|version.|versions.|ver.|isbn|issn|commit.|rfc.|section|ticket|build.|oid.|serial|tracking|part.|parts.|\
-         sku.|model.|release|chapter|timestamp|item.|article|hash|sha|md5|checksum|uuid|guid|request id|product|batch|lot.|\
-         case.|issue|expir|valid until|valid through|flight|booking|bug.|revision|firmware|pixel|coordinates|population|\
+        "order|invoice|isbn|issn|commit.|ticket|serial|tracking|part.|parts.|sku.|model.|timestamp|item.|article|hash|sha|md5|checksum|uuid|guid|request id|product|batch|lot.|\
+         case.|issue|expir|valid until|valid through|flight|booking|siret|siren|between|range.|reference.|ref.|bug.|pixel|coordinates|population|\
          error|line.|lines.|page.|pages.|figure|table.|phase|receipt|quote.|purchase|shipment|parcel|event|\
          bestell|rechnung|auftrag|sendung|artikel|ausgestellt|gultig|seriennummer|vorgang|aktenzeichen|\
          commande|facture|colis|delivree|delivre|expire|reference produit|\
@@ -75,15 +83,28 @@ const ROWS: &[(Topic, &str)] = &[
          bestelling|factuur|ordernummer|zamowien|faktur|encomenda|fatura|siparis|objednavk|tilaus|заказ|счет|订单|注文",
     ),
     (
+        Topic::Version,
+        "version|ver.|v.|vers.|release|build|section|sections|sec.|chapter|clause|paragraph|firmware|revision|oid|rfc|upgrad|bump|\
+         abschnitt|kapitel|seccion|capitulo|sezione|sectie|hoofdstuk|rozdzial",
+    ),
+    (
+        Topic::Phone,
+        "phone|telephone|telefon|telefono|telefone|tel.|tels.|tele|mobile|mobil|mob.|cell.|cellphone|cellular|cellulaire|handy|hotline|\
+         rufnummer|erreichbar|rufen|anrufen|natel|gsm|portable|joignable|appeler|appelez|movil|celular|cellulare|llam|chiam|ligue|\
+         ligar|telemovel|whatsapp|whats app|signal.|sms.|text me|texting|call.|calling|called|dial|ring me|ring on|ring.|reach me|\
+         reached at|reach us|contact|contact no|kontakt|numer|my number|moj numer|bel me|bel.|bellen|mobiel|tlf|ring meg|puh.|puhelin|\
+         puhelinnumero|zavolej|volejte|mobilni|cislo telefonu|komorka|komorkowy|zadzwon|telefonszam|hivj|cep.|gsm no|numarasi|\
+         fon.|ph.|phn.|tf.|t.|m.|тел|телефон|звоните|мобильн|电话|手机|電話|携帯|전화|휴대폰|τηλ",
+    ),
+    (
         Topic::Foreign,
-        "phone|telephone|telefon|tel.|mobile|cell.|handy|portable|movil|cellulare|celular|whatsapp|email|e mail|courriel|correo|\
-         iban.|card number|credit card|kreditkarte|kartennummer|carte bancaire|tarjeta|carta di credito|bank|konto|\
+        "email|e mail|courriel|correo|iban.|card number|credit card|kreditkarte|kartennummer|carte bancaire|tarjeta|carta di credito|bank|konto|\
          compte|cuenta|conto.|rekening|wallet|bitcoin|btc.|ethereum|eth.|ip.|mac.|swift|bic.|cvv|cvc|pin.|zip.|password|\
          account number|account no|sort code|routing",
     ),
     (
         Topic::Address,
-        "address|live at|lives at|living at|lived at|live in.|lives in.|residing|resides|resident of|residence|ship|deliver|mail to|\
+        "address|live at|manda|envia|skicka|send til|bor ved|locuies|domiciliul|mieszkam|courier|parcel for|return it|post it|vis au|vit au|lives at|living at|lived at|live in.|lives in.|residing|resides|resident of|residence|ship|deliver|mail to|\
          mail it|mailed to|send it|send to|sent to|sending to|located at|location|move to|moved to|home is|stay at|staying at|\
          based at|come to|visit|meet me at|pick up|pickup|drop off|collect|street|postal|property|house|apartment at|office|\
          headquarters|billing|residential|\
@@ -100,13 +121,13 @@ const ROWS: &[(Topic, &str)] = &[
         "birth|born|dob.|d o b|bday|dateofbirth|\
          geburt|geboren|geb.|gebdat|naiss|ne le|nee le|ne e le|ne en|nee en|ne a.|nee a.|ddn.|\
          nacim|nacid|naci.|nacio|fecha nac|f nac|nascit|nato.|nata.|nasc|geboorte|gebdatum|fodt|fodelse|fodd|fodsel|syntym|syntyn|\
-         urodz|narozen|narodzen|narodeni|dogum|dogdu|szulet|nasterii|nascut|roden|rodena|рожден|родил|народ|γεννη|\
+         urodz|ur.|narozen|narodzen|narodeni|dogum|dogdu|szulet|nasterii|nascut|roden|rodena|рожден|родил|народ|γεννη|\
          出生|生年月日|生日|생년월일|生まれ",
     ),
     (
         Topic::Passport,
         "passport|travel document|reisepass|passnummer|passnr|pass nr|pass no|passeport|pasaporte|passaport|paspoort|pasnummer|\
-         paszport|passin|passi.|pasport|cestovni|cestovny|pasaport|utlevel|паспорт|загранпасп|护照|旅券|パスポート|여권|διαβατηρ",
+         paszport|passin|passi.|pasport|pasu.|cestovni|cestovny|pasaport|utlevel|паспорт|загранпасп|护照|旅券|パスポート|여권|διαβατηρ",
     ),
     (
         Topic::Licence,
@@ -123,8 +144,8 @@ const ROWS: &[(Topic, &str)] = &[
          citizen id|citizen card|resident id|idcard|id number|id no.|personalausweis|ausweis|perso.|identitatskarte|carte d identite|\
          carte nationale|cni.|cnie.|numero d identite|documento nacional|documento de identidad|cedula|dni.|nie.|nif.|\
          carta d identita|carta identita|cie.|documento d identita|identiteitskaart|identiteitsbewijs|id kaart|\
-         bilhete de identidade|cartao de cidadao|carteira de identidade|rg.|dowod osob|dowodu|obcansk|obciansk|kimlik|tc.|tckn|\
-         szemelyi|legitimation|id kort|henkilokort|aadhaar|aadhar|nric|fin.|rsa id|sa id|身份证|身分證|주민등록|удостоверен",
+         bilhete de identidade|cartao de cidadao|carteira de identidade|rg.|dowod osob|dowodu|obcansk|obciansk|kimlik|tc.|t c kimlik|tckn|\
+         szemelyi|legitimation|id kort|henkilokort|nric|fin.|rsa id|sa id|身份证|身分證|주민등록|удостоверен",
     ),
     (
         Topic::Tax,
@@ -153,7 +174,7 @@ const ROWS: &[(Topic, &str)] = &[
     (Topic::Vat, "partita|p iva|iva.|vat.|piva"),
     (
         Topic::Personal,
-        "personnummer|personnr|pnr.|samordningsn|hetu|henkilotunnus|cpr|fodselsn|fodselsnr|rodne|rodneho|rijksregister|registre nat|\
+        "personnummer|personnr|pnr.|samordningsn|hetu|henkilotunnus|cpr|fodselsn|fodselsnr|rodne|rodneho|rc.|rijksregister|registre nat|\
          nationalregister|numero national|national number|national register|personal number|personal id|personal ident",
     ),
     (Topic::Pps, "pps"),
@@ -184,6 +205,7 @@ static LABELS: Vocabulary<Topic, { count(ROWS) }> = Vocabulary::new(ROWS);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Label {
     pub(super) topic: Topic,
+    start: usize,
     /// The byte after its last.
     pub(super) end: usize,
 }
@@ -207,22 +229,27 @@ impl Labels {
     pub(super) fn topics(&self) -> u32 {
         self.as_slice()
             .iter()
-            .take_while(|label| label.topic != Topic::Other)
+            .take_while(|label| !label.topic.is_veto())
             .fold(0, |set, label| set | 1 << label.topic as u32)
     }
 
     /// Another kind of number is announced last.
     pub(super) fn vetoed(&self) -> bool {
-        self.as_slice().first().is_some_and(|label| label.topic == Topic::Other)
+        self.as_slice().first().is_some_and(|label| label.topic.is_veto())
     }
 
-    /// The nearest label is of one of these topics. Two labels that end together count as one.
+    /// The nearest label is of one of these topics, or stands right before labels that lead up to the nearest.
     pub(super) fn nearest(&self, wanted: u32) -> Option<Label> {
-        let first = self.as_slice().first()?;
+        let mut cut = usize::MAX;
         self.as_slice()
             .iter()
-            .take_while(|label| label.end + NEIGHBOURS >= first.end)
-            .find(|label| wanted >> label.topic as u32 & 1 != 0)
+            .take_while(|label| {
+                let near = label.end.saturating_add(NEIGHBOURS) >= cut || cut == usize::MAX;
+                cut = cut.min(label.start);
+                near
+            })
+            .filter(|label| wanted >> label.topic as u32 & 1 != 0)
+            .max_by_key(|label| label.end)
             .copied()
     }
 
@@ -257,6 +284,8 @@ fn clause(text: &Cursor, start: usize) -> usize {
             b'.' => {
                 text.slice(at, at + 1) == b" "
                     && at >= limit + 5
+                    // `Reisepassnr.` ends no sentence.
+                    && !text.slice(at - 3, at - 1).ends_with(b"nr")
                     && text.slice(at - 5, at - 1).iter().all(|byte| byte.is_ascii_lowercase())
             }
             // A digit by itself may number a label; any other belongs to another value.
@@ -313,6 +342,9 @@ pub(super) fn fold_pair(lead: u8, next: u8) -> (u8, Option<u8>) {
             let at = usize::from(lead - 0xC3) * 64 + usize::from(next & 63);
             (PLAIN.get(at).copied().unwrap_or(b' '), None)
         }
+        // Romanian letters with a comma below.
+        0xC8 if (0x98..=0x99).contains(&next) => (b's', None),
+        0xC8 if (0x9A..=0x9B).contains(&next) => (b't', None),
         0xD0 if (0x90..0xA0).contains(&next) => (0xD0, Some(next + 0x20)),
         0xD0 if (0xA0..0xB0).contains(&next) => (0xD1, Some(next - 0x20)),
         _ => (lead, Some(next)),
@@ -365,7 +397,8 @@ fn fold(text: &Cursor, from: usize, to: usize) -> Folded {
 /// The labels of a value at `start`.
 #[inline(never)]
 pub(super) fn labels(text: &Cursor, start: usize) -> Labels {
-    let mut labels = Labels { found: [Label { topic: Topic::Other, end: 0 }; MOST_LABELS], count: 0 };
+    let mut labels =
+        Labels { found: [Label { topic: Topic::Other, start: 0, end: 0 }; MOST_LABELS], count: 0 };
     let from = clause(text, start);
     #[cfg(test)]
     super::cursor::reads::add(start - from);
@@ -401,6 +434,7 @@ fn find(folded: &Folded, at: usize, from: usize, labels: &mut Labels) {
             last += 1;
         }
         let place = folded.from.get(last - 1).copied().unwrap_or(0);
-        labels.push(Label { topic, end: from + usize::from(place) });
+        let begin = folded.from.get(at).copied().unwrap_or(0).saturating_sub(1);
+        labels.push(Label { topic, start: from + usize::from(begin), end: from + usize::from(place) });
     }
 }

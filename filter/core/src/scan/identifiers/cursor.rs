@@ -204,31 +204,7 @@ impl<'a> Cursor<'a> {
             _ => !is_word(before),
         }
     }
-
-    /// One of `words`, which are in lower case, stands before `start`: within [`CONTEXT`] bytes, on the same line, in the
-    /// same part of the sentence.
-    #[inline(never)]
-    pub(crate) fn preceded_by(&self, start: usize, words: &[&str]) -> bool {
-        let context = self.slice(start.saturating_sub(CONTEXT), start);
-        #[cfg(test)]
-        reads::add(context.len());
-        let clause = context.iter().rposition(|byte| matches!(byte, b',' | b';' | b'\n'));
-        let clause = context.get(clause.map_or(0, |end| end + 1)..).unwrap_or_default();
-        clause.split(|byte| !is_alphanumeric(*byte) && *byte < 0x80).any(|word| {
-            let mut lower = [0; LONGEST_WORD];
-            let Some(lower) = lower.get_mut(..word.len()) else { return false };
-            lower.copy_from_slice(word);
-            lower.make_ascii_lowercase();
-            words.iter().any(|word| word.as_bytes() == lower)
-        })
-    }
 }
-
-/// The longest word that a context may ask for.
-const LONGEST_WORD: usize = 16;
-
-/// How far before a match its words of context may stand. Small enough for the text that a stream keeps.
-pub(crate) const CONTEXT: usize = 40;
 
 /// Counts reads, so that a test can bound the work on a text without a clock.
 #[cfg(test)]

@@ -27,8 +27,16 @@ const ADDRESS: u32 = topics(&[Topic::Address]);
 const FAX: u32 = topics(&[Topic::Fax]);
 
 /// Topics of everything that may begin with a word before its first digit.
-const NUMBERED: u32 =
-    !topics(&[Topic::Other, Topic::Foreign, Topic::Address, Topic::Birth, Topic::Fax, Topic::Name]);
+const NUMBERED: u32 = !topics(&[
+    Topic::Other,
+    Topic::Version,
+    Topic::Foreign,
+    Topic::Phone,
+    Topic::Address,
+    Topic::Birth,
+    Topic::Fax,
+    Topic::Name,
+]);
 
 /// The first of these in `text[from..]`; `more`: the text may go on.
 pub(super) fn next(set: Identifiers, text: &str, from: usize, more: bool) -> Step<Hit> {
@@ -158,19 +166,19 @@ impl Walk<'_> {
         if !text.number_begins(digit) {
             return Ok(None);
         }
-        let mut label = || labels.of(text).nearest(ADDRESS).map(|label| label.end);
+        let mut label = |at: usize| labels.before(text, at).nearest(ADDRESS).map(|label| label.end);
         let before = address::gap_before(text, digit)
             .and_then(|before| address::start_before(text, digit, before, false, &mut label));
         if let Some(start) = before
             && start >= self.floor
         {
-            let announced = label().is_some_and(|label| address::connects(text, label, start));
+            let announced = label(start).is_some_and(|label| address::connects(text, label, start));
             attempt!(found(Identifier::Address, start, address::verify(text, start, announced)));
         }
         if !address::may_begin(text, digit)? {
             return Ok(None);
         }
-        let announced = label().is_some_and(|label| address::connects(text, label, digit));
+        let announced = label(digit).is_some_and(|label| address::connects(text, label, digit));
         found(Identifier::Address, digit, address::verify(text, digit, announced))
     }
 
@@ -220,7 +228,8 @@ impl Walk<'_> {
         }
         for serial in SERIALS {
             let near = |label: context::Label| label.end <= start && start - label.end <= LONGEST_GAP;
-            if self.set.contains(serial.kind) && labels.nearest(serial.topics).is_some_and(near) {
+            let other = labels.nearest(serial.unless).is_some();
+            if self.set.contains(serial.kind) && !other && labels.nearest(serial.topics).is_some_and(near) {
                 attempt!(found(serial.kind, start, serial.verify(text, start)));
             }
         }
@@ -259,12 +268,12 @@ impl Walk<'_> {
             }
         }
         if self.set.contains(Identifier::Address) {
-            let mut label = || labels.of(text).nearest(ADDRESS).map(|label| label.end);
+            let mut label = |at: usize| labels.before(text, at).nearest(ADDRESS).map(|label| label.end);
             let pending = address::pending(text, &mut label);
             open = open.min(pending.unwrap_or(open));
         }
-        if word == end && self.set.contains(Identifier::Fax) && matches!(text.before(end, 1), b'+' | b'(') {
-            open = open.min(end - 1);
+        if self.set.contains(Identifier::Fax) {
+            open = open.min(end - phone::lead_at_end(text));
         }
         // The floor may stand within a word.
         open.max(self.floor).min(end)
@@ -280,6 +289,11 @@ struct Lazy {
 impl Lazy {
     fn of(&mut self, text: &Cursor) -> &Labels {
         self.found.get_or_insert_with(|| context::labels(text, self.at))
+    }
+
+    /// The labels before another place; those before `self.at` are found once only.
+    fn before(&mut self, text: &Cursor, at: usize) -> Labels {
+        if at == self.at { *self.of(text) } else { context::labels(text, at) }
     }
 }
 

@@ -84,7 +84,7 @@ pub(super) static FORMS: &[Form] = &[
     form(I::ItVatCode, &[T::Vat, T::Tax], false, "99999999999", &[Luhn(0)]),
     form(
         I::NlBsn,
-        &[T::Bsn, T::Social, T::Identity, T::Tax],
+        &[T::Bsn, T::Identity],
         false,
         "9999 99 999|999 999 999",
         &[Sum(&[9, 8, 7, 6, 5, 4, 3, 2, 10], 11, 0)],
@@ -101,7 +101,7 @@ pub(super) static FORMS: &[Form] = &[
     form(I::InGstin, &[T::Gstin, T::Tax], true, "99AAAAA9999AXZX", &[Other(gstin)]),
     form(
         I::PlPesel,
-        &[T::Pesel, T::Identity, T::Personal],
+        &[T::Pesel, T::Identity],
         false,
         "99999999999",
         &[Sum(&[1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1], 10, 0), Other(pesel_month)],
@@ -146,6 +146,7 @@ pub(super) static FORMS: &[Form] = &[
         &[DayMonth(0), Other(hetu)],
     ),
     form(I::DkCpr, &[T::Personal, T::Identity], false, "999999 9999", &[DayMonth(0)]),
+    form(I::CzBirthNumber, &[T::Personal], false, "999999/999", &[]),
     form(
         I::CzBirthNumber,
         &[T::Personal, T::Identity],
@@ -175,7 +176,7 @@ pub(super) static FORMS: &[Form] = &[
     ),
     form(I::AtSvnr, &[T::Social], false, "9999 999999", &[Sum(&[3, 7, 9, 10, 5, 8, 4, 2, 1, 6], 11, 0)]),
     form(I::IePps, &[T::Pps, T::Social], false, "9999999 AA?", &[Other(pps)]),
-    form(I::HrOib, &[T::Oib, T::Identity], false, "99999999999", &[Other(mod_11_10)]),
+    form(I::HrOib, &[T::Oib], false, "99999999999", &[Other(mod_11_10)]),
     form(
         I::TrNationalId,
         &[T::Identity],
@@ -560,6 +561,8 @@ fn serial_of_card(value: &[u8]) -> bool {
 pub(super) struct Serial {
     pub(super) kind: Identifier,
     pub(super) topics: u32,
+    /// Topics that know better.
+    pub(super) unless: u32,
     /// Fewest and most letters and digits.
     fewest: usize,
     most: usize,
@@ -573,14 +576,17 @@ const fn serial(
     most: usize,
     fewest_digits: usize,
 ) -> Serial {
-    Serial { kind, topics: topics(list), fewest, most, fewest_digits }
+    Serial { kind, topics: topics(list), unless: 0, fewest, most, fewest_digits }
 }
 
 /// Numbers that only their label makes what they are.
 pub(super) static SERIALS: &[Serial] = &[
     serial(I::Passport, &[T::Passport], 6, 10, 1),
     serial(I::DriverLicense, &[T::Licence], 6, 20, 2),
-    serial(I::NationalId, &[T::Identity], 6, 14, 3),
+    Serial {
+        unless: topics(&[T::Tax, T::Social, T::Passport, T::Licence]),
+        ..serial(I::NationalId, &[T::Identity], 6, 14, 3)
+    },
     serial(I::Mrn, &[T::Mrn], 5, 24, 4),
     serial(I::HealthPlan, &[T::HealthPlan], 5, 24, 4),
 ];

@@ -2,6 +2,7 @@
 //!
 //! Telephone numbers, which have little plan, are in `phone`. Invariant: a number that is part of a longer code is none.
 
+use super::context::{Topic, labels, topics};
 use super::cursor::{Cursor, Open, Verdict};
 
 /// What a number looks like before any plan is tried.
@@ -20,7 +21,7 @@ pub(super) enum Outline {
 }
 
 /// Fewest digits in one run that can be an identifier.
-pub(super) const FEWEST_IN_ONE_RUN: usize = 9;
+pub(super) const FEWEST_IN_ONE_RUN: usize = 7;
 
 /// Most numbers in a text are plain, so this is asked first.
 #[inline]
@@ -194,7 +195,7 @@ fn nine_digits(
     text: &Cursor,
     start: usize,
     assigned: fn(u32, u32, u32) -> bool,
-    announced_by: &[&str],
+    announced_by: u32,
 ) -> Verdict {
     if !text.number_begins(start) {
         return Ok(None);
@@ -208,7 +209,8 @@ fn nine_digits(
     }
     let number = text.slice(start, end).iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0'));
     let valid = assigned(number / 1_000_000, number / 10_000 % 100, number % 10_000);
-    Ok((valid && text.number_ends(end)? && text.preceded_by(start, announced_by)).then_some(end))
+    Ok((valid && text.number_ends(end)? && labels(text, start).nearest(announced_by).is_some())
+        .then_some(end))
 }
 
 /// The social security number that begins at `start`, as the Social Security Administration assigns them.
@@ -216,36 +218,18 @@ pub(super) fn us_ssn(text: &Cursor, start: usize) -> Verdict {
     let assigned = |area: u32, group: u32, serial: u32| {
         (1..900).contains(&area) && area != 666 && group != 0 && serial != 0
     };
-    nine_digits(text, start, assigned, &["ssn", "social"])
+    nine_digits(text, start, assigned, topics(&[Topic::Social]))
 }
 
 /// The individual taxpayer number that begins at `start`, in the ranges of the Internal Revenue Service.
 pub(super) fn us_itin(text: &Cursor, start: usize) -> Verdict {
     let assigned =
         |area: u32, group: u32, _: u32| area >= 900 && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99);
-    nine_digits(text, start, assigned, &["itin", "taxpayer"])
+    nine_digits(text, start, assigned, topics(&[Topic::Tax]))
 }
 
-/// Words before four numbers that are not an address.
-const NO_ADDRESS: &[&str] = &[
-    "version",
-    "versions",
-    "ver",
-    "v",
-    "release",
-    "build",
-    "section",
-    "sec",
-    "chapter",
-    "clause",
-    "paragraph",
-    "firmware",
-    "driver",
-    "oid",
-    "upgrade",
-    "upgraded",
-    "bump",
-];
+/// Topics of labels that say that four numbers are none of a machine.
+const NO_ADDRESS: u32 = topics(&[Topic::Version]);
 
 /// The IPv4 address that begins at `start`.
 #[inline(never)]
@@ -258,7 +242,8 @@ pub(super) fn ipv4(text: &Cursor, start: usize) -> Verdict {
     let Some((end, octets)) = ipv4_shape(text, start)? else { return Ok(None) };
     // Every machine is the first, none the second, and the third are masks.
     let nobody = matches!(octets, [127, 0, 0, 1] | [0, 0, 0, 0] | [255, 255, 255, _]);
-    Ok((!nobody && text.number_ends(end)? && !text.preceded_by(start, NO_ADDRESS)).then_some(end))
+    Ok((!nobody && text.number_ends(end)? && labels(text, start).nearest(NO_ADDRESS).is_none())
+        .then_some(end))
 }
 
 /// Four numbers up to 255 without leading zeros, joined by dots.

@@ -3,76 +3,20 @@
 //! Knows number plans only as far as they tell a telephone number from another number. Invariant: a bare run of digits is
 //! never a telephone number; it takes a `+`, separators, or both.
 
+use super::context::{Topic, labels, topics};
 use super::cursor::{Cursor, Open, Verdict, is_alphanumeric};
 
 /// Groups of digits that are looked at; no written telephone number has more.
 const MOST_GROUPS: usize = 7;
 
-/// Words before a telephone number, in the languages we meet most.
-const ANNOUNCE: &[&str] = &[
-    "phone",
-    "telephone",
-    "tel",
-    "call",
-    "calling",
-    "mobile",
-    "cell",
-    "cellphone",
-    "fax",
-    "whatsapp",
-    "sms",
-    "dial",
-    "hotline",
-    "telefon",
-    "handy",
-    "mobil",
-    "rufnummer",
-    "portable",
-    "telefono",
-    "cellulare",
-    "telefone",
-    "celular",
-    "llamar",
-    "appeler",
-    "móvil",
-    "teléfono",
-    "téléphone",
-    "тел",
-    "телефон",
-];
+/// Topics of labels that announce a telephone number.
+const ANNOUNCE: u32 = topics(&[Topic::Phone, Topic::Fax]);
 
-/// Words before a number that is something else, however it is grouped.
-const ANNOUNCE_ANOTHER_NUMBER: &[&str] = &[
-    "isbn",
-    "issn",
-    "order",
-    "invoice",
-    "serial",
-    "version",
-    "model",
-    "sku",
-    "tracking",
-    "ticket",
-    "case",
-    "part",
-    "ref",
-    "reference",
-    "rfc",
-    "id",
-    "coordinates",
-    "between",
-    "range",
-    "nhs",
-    "nir",
-    "passport",
-    "licence",
-    "license",
-    "vat",
-    "siret",
-    "siren",
-    "sociale",
-    "insurance",
-];
+/// Topics of labels that announce something else, however it is grouped: all but those that say nothing about a number.
+const ANOTHER: u32 = !(ANNOUNCE | topics(&[Topic::Foreign, Topic::Address, Topic::Birth, Topic::Name]));
+
+/// Most bytes between a label and a number without separators.
+const LONGEST_GAP: usize = 20;
 
 /// The telephone number whose first digit is at `digit`. `+` or `(` before it belong to it; see [`lead`].
 #[inline(never)]
@@ -86,16 +30,38 @@ pub(super) fn verify(text: &Cursor, digit: usize) -> Verdict {
             }
             international(text, digit)
         }
-        b'(' => parenthesised(text, digit),
+        b'(' if lead(text, digit) > 0 => parenthesised(text, digit),
         b'#' | b'$' => Ok(None),
         _ if !text.number_begins(digit) => Ok(None),
         _ => national(text, digit),
     }
 }
 
-/// Bytes before the first digit that belong to a telephone number there.
+/// Bytes before the first digit that belong to a telephone number there: `+`, `(`, `(+`.
 pub(super) fn lead(text: &Cursor, digit: usize) -> usize {
-    usize::from(matches!(text.before(digit, 1), b'+' | b'('))
+    // A parenthesis that closes much later holds the number, and is no part of it. Where the text is cut, it may.
+    let closes = || {
+        let end = text
+            .bytes()
+            .get(digit..)
+            .and_then(|rest| rest.iter().take(6).position(|byte| !byte.is_ascii_digit()));
+        end.map_or(digit + 6 > text.len(), |end| text.slice(digit + end, digit + end + 1) == b")")
+    };
+    match (text.before(digit, 1), text.before(digit, 2)) {
+        (b'+', b'(') => 1 + usize::from(closes()),
+        (b'+', _) => 1,
+        (b'(', _) => usize::from(closes()),
+        _ => 0,
+    }
+}
+
+/// Bytes at the end of the text that would belong to a telephone number whose first digit is yet to come.
+pub(super) fn lead_at_end(text: &Cursor) -> usize {
+    match (text.before(text.len(), 2), text.before(text.len(), 1)) {
+        (b'(', b'+') => 2,
+        (_, b'+' | b'(') => 1,
+        _ => 0,
+    }
 }
 
 /// Country codes of one or two digits with the fewest and the most digits after them. Where a plan is not known here,
@@ -199,18 +165,17 @@ fn national(text: &Cursor, digit: usize) -> Verdict {
         Some(end) => Some(end),
         None => match text.at(digit)? {
             b'0' => trunk(text, digit)?,
-            b'1' => match chinese_mobile(text, digit)? {
-                Some(end) => Some(end),
-                None => announced(text, digit)?,
-            },
-            _ => announced(text, digit)?,
+            b'1' => chinese_mobile(text, digit)?,
+            _ => None,
         },
     };
     match end {
-        Some(_) if text.preceded_by(digit, ANNOUNCE_ANOTHER_NUMBER) && !text.preceded_by(digit, ANNOUNCE) => {
-            Ok(None)
+        Some(_) => {
+            let labels = labels(text, digit);
+            let another = labels.nearest(ANOTHER).is_some() && labels.nearest(ANNOUNCE).is_none();
+            Ok(end.filter(|_| !another))
         }
-        end => Ok(end),
+        None => announced(text, digit),
     }
 }
 
@@ -235,7 +200,7 @@ fn parenthesised(text: &Cursor, digit: usize) -> Verdict {
     // Ends as in `trunk`.
     loop {
         let run = text.digits(at, 9)?;
-        if run - at < 2 || total + (run - at) > 12 {
+        if run - at < 2 || total + (run - at) > 13 {
             break;
         }
         total += run - at;
@@ -324,7 +289,7 @@ fn trunk(text: &Cursor, digit: usize) -> Verdict {
     }
     // `0 532 123 45 67`: the prefix alone makes a group only where the number is of full length.
     let fewest = if abroad || first == 1 { 11 } else { 9 };
-    let most = if abroad { 15 } else { 12 };
+    let most = if abroad { 15 } else { 13 };
     let mut total = first;
     // Lengths of the first two groups, a decimal digit each: an array would have the loop unrolled.
     let mut shape = 0;
@@ -381,12 +346,16 @@ fn chinese_mobile(text: &Cursor, digit: usize) -> Verdict {
     finish(text, end)
 }
 
-/// Groups of digits in any plan, after a word that announces a telephone number.
+/// Digits in any plan, after a word that announces a telephone number.
 fn announced(text: &Cursor, digit: usize) -> Verdict {
     // The word is the costlier question, so it comes last; but without it there is nothing to wait for.
-    match grouped(text, digit) {
-        Ok(None) => Ok(None),
-        found if text.preceded_by(digit, ANNOUNCE) => found,
+    let found = grouped(text, digit);
+    if found == Ok(None) {
+        return found;
+    }
+    match labels(text, digit).nearest(ANNOUNCE) {
+        // A number without separators may be anything, unless the word stands right before it.
+        Some(label) if digit.saturating_sub(label.end) <= LONGEST_GAP => found,
         _ => Ok(None),
     }
 }
@@ -403,23 +372,23 @@ fn grouped(text: &Cursor, digit: usize) -> Verdict {
     let mut groups = 0;
     let mut end = None;
     while let Some(length) = lengths.get_mut(groups) {
-        let run = text.digits(at, 7)?;
+        let run = text.digits(at, 14)?;
         *length = run - at;
         total += *length;
-        if *length < 2 || *length > 6 || total > 12 {
+        if *length < 2 || total > 13 {
             break;
         }
         groups += 1;
-        if groups > 1 && total >= 7 {
+        if total >= 7 {
             end = Some(run);
         }
         match text.at(run)? {
-            b' ' | b'-' | b'.' if text.at(run + 1)?.is_ascii_digit() => at = run + 1,
+            b' ' | b'-' | b'.' | b'/' if text.at(run + 1)?.is_ascii_digit() => at = run + 1,
             _ => break,
         }
     }
     // Dates.
-    if matches!(lengths, [4, 2, 2, ..] | [2, 2, 4, ..]) {
+    if matches!(lengths, [4, 2, 2, 0, ..] | [2, 2, 4, 0, ..]) {
         return Ok(None);
     }
     finish(text, end)
