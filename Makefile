@@ -59,12 +59,16 @@ envoy-down: ## stops it
 test: build panic-wasm .venv ## runs all tests, with the real Envoy and the real SDKs
 	cargo test --workspace --locked --no-fail-fast
 
+.PHONY: docker-test
+docker-test: build .venv ## runs envoy-up on a real Docker engine, started for it if none answers
+	@tests/docker/run.sh
+
 .PHONY: check
 check: wasm-target ## formatting, lints, dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo clippy -p kt-filter --locked --target wasm32-wasip1 --all-features -- -D warnings
-	@if command -v shellcheck >/dev/null; then shellcheck -x envoy/*.sh .ci/run; else echo "shellcheck is not installed; skipped"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x envoy/*.sh tests/docker/*.sh .ci/run; else echo "shellcheck is not installed; skipped"; fi
 	@if command -v cargo-deny >/dev/null; then cargo deny --offline --locked check bans licenses sources; else echo "cargo-deny is not installed; skipped"; fi
 
 .PHONY: bench

@@ -14,9 +14,24 @@ fail() {
     exit 1
 }
 
-# A Docker engine answers, and has compose. The client alone is no engine.
+# A Docker engine answers, and compose is there. The client alone is no engine.
 has_docker() {
-    [ "${KT_DOCKER:-1}" = 1 ] && command -v docker >/dev/null && timeout 10 docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1
+    [ "${KT_DOCKER:-1}" = 1 ] && command -v docker >/dev/null && timeout 10 docker info >/dev/null 2>&1 && compose version >/dev/null 2>&1
+}
+
+# Compose as part of the client, or the program that Debian ships.
+compose_name() {
+    if docker compose version >/dev/null 2>&1; then echo docker compose; else echo docker-compose; fi
+}
+
+compose() {
+    # shellcheck disable=SC2046 # two words or one
+    $(compose_name) "$@"
+}
+
+# kt_compose WORDS…: compose on our files.
+kt_compose() {
+    compose -f "$compose_file" -f "$run/keys.yaml" "$@"
 }
 
 # start_apart NAME COMMAND…: runs on after this script, with its output in run/NAME.log and its id in run/NAME.pid.
@@ -52,7 +67,7 @@ stop() {
 
 stop_all() {
     if [ -f "$run/keys.yaml" ] && has_docker; then
-        docker compose -f "$compose_file" -f "$run/keys.yaml" down --remove-orphans
+        kt_compose down --remove-orphans
     fi
     rm -f "$run/keys.yaml"
     stop envoy envoy

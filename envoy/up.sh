@@ -56,9 +56,9 @@ if has_docker; then
         printf 'services:\n  envoy:\n    environment:\n      KT_RUN: "1"\n'
         { grep -oE '%ENVIRONMENT\([A-Za-z_][A-Za-z0-9_]*\)%' "$run/envoy.yaml" || true; } | sort -u | sed -E 's/.*\((.*)\).*/      \1:/'
     } >"$run/keys.yaml"
-    KT_WASM="$wasm" KT_RUN_DIR="$run" docker compose -f "$compose_file" -f "$run/keys.yaml" up -d --force-recreate
-    log() { docker compose -f "$compose_file" -f "$run/keys.yaml" logs --tail 30 2>&1; }
-    alive() { [ -n "$(docker compose -f "$compose_file" -f "$run/keys.yaml" ps -q --status running)" ]; }
+    KT_WASM="$wasm" KT_RUN_DIR="$run" kt_compose up -d --force-recreate
+    log() { kt_compose logs --tail=30 2>&1; }
+    alive() { [ -n "$(docker ps -q --filter label=com.docker.compose.project=kt --filter status=running)" ]; }
 else
     how="Envoy from PyPI, in .venv"
     envoy=${ENVOY_BIN:-}
@@ -104,7 +104,7 @@ if [ "$demo" = 1 ]; then
     if [ -z "${TOGETHER_API_KEY:-}" ]; then say "  TOGETHER_API_KEY is not set, so a demo upstream serves: it says back what reached it."; fi
     say "  targets: the demo upstream on $upstream"
 fi
-say "  log:     $(has_docker && echo "docker compose -f envoy/docker-compose.yaml -f run/keys.yaml logs -f" || echo "run/envoy.log")"
+say "  log:     $(has_docker && echo "$(compose_name) -f envoy/docker-compose.yaml -f run/keys.yaml logs -f" || echo "run/envoy.log")"
 say "  stop:    make envoy-down"
 say ""
 say "An e-mail address does not reach the model, which sees [REDACTED:EMAIL]:"
