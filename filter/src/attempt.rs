@@ -7,6 +7,7 @@
 use crate::host::{self, state};
 use kt_core::attempt::answer::{Answer, MAX_HELD_BYTES, Next, Verdict};
 use kt_core::attempt::{AttemptPlan, target_of, trail};
+use kt_core::message::rewrite::{self, Splice};
 use kt_core::plugin::Attempt;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -15,16 +16,10 @@ use std::rc::Rc;
 /// One attempt.
 pub(crate) struct AttemptFilter {
     target: Rc<Attempt>,
-    swap: Option<Swap>,
+    /// What is still to be changed in the body.
+    splices: Vec<Splice>,
     /// `None`: its answer passes, whatever else comes.
     judged: Option<Judged>,
-}
-
-/// Puts `model` in the place of `old_bytes` bytes at `start`.
-struct Swap {
-    start: usize,
-    old_bytes: usize,
-    model: String,
 }
 
 /// What is needed to judge the answer.
@@ -38,7 +33,7 @@ struct Judged {
 
 impl AttemptFilter {
     pub(crate) fn new(target: Rc<Attempt>) -> AttemptFilter {
-        AttemptFilter { target, swap: None, judged: None }
+        AttemptFilter { target, splices: Vec::new(), judged: None }
     }
 
     fn obey(&mut self, verdict: Verdict) -> Action {
@@ -114,8 +109,8 @@ impl HttpContext for AttemptFilter {
             if let Some(length) = edit.content_length {
                 host::set_request_header("content-length", Some(&length.to_string()));
             }
-            if let (false, Some(model), Some(slot)) = (ends, edit.model, &plan.model) {
-                self.swap = Some(Swap { start: slot.start, old_bytes: slot.written.len(), model });
+            if !ends {
+                self.splices = edit.splices;
             }
         }
         let answer = Answer::new(&plan, done);
@@ -126,17 +121,16 @@ impl HttpContext for AttemptFilter {
     }
 
     fn on_http_request_body(&mut self, size: usize, ends: bool) -> Action {
-        let Some(swap) = &self.swap else {
+        // Bodies change near their start; what lies behind the last change is not touched.
+        let Some(needed) = self.splices.iter().map(|splice| splice.range.end).max() else {
             return Action::Continue;
         };
-        let needed = swap.start + swap.old_bytes;
         if size < needed && !ends {
             return Action::Pause;
         }
-        let mut start = host::request_body_start(swap.start);
-        start.extend_from_slice(swap.model.as_bytes());
+        let start = rewrite::apply(&host::request_body_start(needed), &self.splices);
         host::set_request_body_start(needed, &start);
-        self.swap = None;
+        self.splices.clear();
         Action::Continue
     }
 

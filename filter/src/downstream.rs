@@ -3,14 +3,17 @@
 //! A body may end in its last chunk or in trailers (every HTTP/2 client may do so, and Envoy's decompressor always does), so
 //! both ends lead to the same place.
 
+use crate::classify::{self, Question};
 use crate::cut;
 use crate::host::{self, state};
 use kt_core::attempt::trail::Trail;
 use kt_core::event::Latency;
 use kt_core::exchange::{
-    Admission, AnswerHead, AnswerMode, ChunkStep, Dispatch, Exchange, Gateway, RequestHead, Timing,
+    Admission, AnswerHead, AnswerMode, ChunkStep, Dispatch, Exchange, Gateway, RequestHead, RequestStep,
+    Timing,
 };
 use kt_core::reply::Reply;
+use kt_core::router::{Classification, Picked};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use std::rc::Rc;
@@ -32,6 +35,8 @@ pub(crate) struct DownstreamFilter {
     request: Phase,
     answer: Option<AnswerMode>,
     has_content_length: bool,
+    /// What the router's classifier was asked.
+    question: Option<Question>,
     /// The client has been answered by us.
     replied: bool,
     /// The stream was ended by us, and its client may not know how to.
@@ -73,6 +78,7 @@ impl DownstreamFilter {
             request: Phase::Done,
             answer: None,
             has_content_length: false,
+            question: None,
             replied: false,
             is_cut: false,
             stream_started: false,
@@ -97,24 +103,59 @@ impl DownstreamFilter {
         let started = host::now_ns();
         #[cfg(feature = "panic-route")]
         panic_on_request(&body);
-        let outcome = self.exchange.request(&body);
+        let outcome = self.exchange.request_step(&body);
         self.clock.dispatched = host::now_ns();
         self.clock.in_policies += self.clock.dispatched.saturating_sub(started);
         match outcome {
             Err(reply) => self.reply(&reply),
-            Ok(dispatch) => {
-                let length = dispatch.body.as_ref().map_or(body.len(), Vec::len);
-                if let Some(body) = &dispatch.body {
-                    host::set_request_body(body);
+            Ok(RequestStep::Dispatch(dispatch)) => self.send(&dispatch, body.len()),
+            Ok(RequestStep::Classify(question)) => self.ask(question),
+        }
+    }
+
+    /// The request goes on its way; `body_bytes` is its length so far.
+    fn send(&mut self, dispatch: &Dispatch, body_bytes: usize) -> Action {
+        if let Some(outcome) = self.exchange.routed_by() {
+            classify::count(outcome);
+        }
+        let length = dispatch.body.as_ref().map_or(body_bytes, Vec::len);
+        if let Some(body) = &dispatch.body {
+            host::set_request_body(body);
+        }
+        if dispatch.body.is_some() || !self.has_content_length {
+            host::set_request_header("content-length", Some(&length.to_string()));
+        }
+        if !self.has_content_length {
+            host::set_request_header("transfer-encoding", None);
+        }
+        self.dispatch(dispatch)
+    }
+
+    /// A model picks the target, unless the conversation has one or the model is not to be had.
+    fn ask(&mut self, question: Classification) -> Action {
+        let now = self.clock.dispatched;
+        let remembered = question.memory.as_ref().and_then(|memory| classify::recall(memory, now));
+        let picked = match remembered {
+            Some(route) => Picked::Remembered(route),
+            None if !self.exchange.may_ask(now / 1_000_000) => Picked::Failed("classifier_paused"),
+            None => match classify::ask(question, now) {
+                Some(question) => {
+                    self.question = Some(question);
+                    return Action::Pause;
                 }
-                if dispatch.body.is_some() || !self.has_content_length {
-                    host::set_request_header("content-length", Some(&length.to_string()));
-                }
-                if !self.has_content_length {
-                    host::set_request_header("transfer-encoding", None);
-                }
-                self.dispatch(&dispatch)
-            }
+                None => Picked::Failed("classifier_unavailable"),
+            },
+        };
+        self.picked(picked, now)
+    }
+
+    fn picked(&mut self, picked: Picked, asked_ns: u64) -> Action {
+        self.clock.dispatched = host::now_ns();
+        let waited_us = self.clock.dispatched.saturating_sub(asked_ns) / 1000;
+        match self.exchange.picked(picked, self.clock.dispatched / 1_000_000, waited_us) {
+            Err(reply) => self.reply(&reply),
+            // Its body has another model now, whatever its length was.
+            Ok(dispatch) => self.send(&dispatch, 0),
         }
     }
 
@@ -257,7 +298,24 @@ impl DownstreamFilter {
     }
 }
 
-impl Context for DownstreamFilter {}
+impl Context for DownstreamFilter {
+    fn on_http_call_response(&mut self, call: u32, headers: usize, _body: usize, _trailers: usize) {
+        let Some(question) = self.question.take_if(|question| question.call == call) else { return };
+        let body = host::call_body();
+        let picked = match headers {
+            // Asking for a header of an answer that never came is a panic.
+            0 => Picked::Failed("classifier_unavailable"),
+            _ => Picked::Answer { status: host::call_status().unwrap_or(0), body: &body },
+        };
+        let action = self.picked(picked, question.asked_ns);
+        if let (Some(route), Some(memory)) = (self.exchange.route_to_remember(), &question.memory) {
+            classify::remember(memory, route, self.clock.dispatched);
+        }
+        if action == Action::Continue {
+            host::resume_request();
+        }
+    }
+}
 
 impl HttpContext for DownstreamFilter {
     fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {

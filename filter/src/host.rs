@@ -166,6 +166,32 @@ pub(crate) fn call(cluster: &str, authority: &str, path: &str, timeout_ms: u32) 
     .ok()
 }
 
+/// Asks an upstream with a body of JSON; gives the number of the call.
+pub(crate) fn post(cluster: &str, authority: &str, path: &str, body: &[u8], timeout_ms: u32) -> Option<u32> {
+    let length = body.len().to_string();
+    let headers = vec![
+        (":method", "POST"),
+        (":path", path),
+        (":authority", authority),
+        ("content-type", "application/json"),
+        ("accept", "application/json"),
+        ("content-length", &length),
+    ];
+    let timeout = Duration::from_millis(timeout_ms.into());
+    hostcalls::dispatch_http_call(cluster, headers, Some(body), Vec::new(), timeout).ok()
+}
+
+/// Body of the answer to a call, up to a size that no answer of use has.
+pub(crate) fn call_body() -> Vec<u8> {
+    const MOST: usize = 256 * 1024;
+    hostcalls::get_buffer(BufferType::HttpCallResponseBody, 0, MOST).ok().flatten().unwrap_or_default()
+}
+
+/// Lets a request go on that was paused.
+pub(crate) fn resume_request() {
+    let _ = hostcalls::resume_http_request();
+}
+
 /// Status of the answer to a call. Only where the call has headers: without any the wrapper panics.
 pub(crate) fn call_status() -> Option<u16> {
     let status =

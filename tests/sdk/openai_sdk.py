@@ -47,6 +47,13 @@ completion = client.completions.create(model=MODEL, prompt="Write to alice@examp
 assert completion.choices[0].text == "You said: Write to [REDACTED:EMAIL]", completion
 
 assert MODEL in [model.id for model in client.models.list().data]
+assert client.models.retrieve(MODEL).owned_by == "together"
+try:
+    client.models.retrieve("no/such-model")
+except openai.NotFoundError as error:
+    assert error.code == "model_not_found", error.body
+else:
+    raise AssertionError("a model that is not there was found")
 
 tools = [{"type": "function", "function": {"name": "mail", "parameters": {"type": "object", "properties": {}}}}]
 assert ask("Hello", tools=tools, n=2, seed=2**63).choices[1].message.content == "You said: Hello"

@@ -197,6 +197,10 @@ fn about(strategy: Strategy) -> &'static str {
             "latency: the lowest median time to an answer comes first; below is the order before anything was measured"
         }
         Strategy::LowestCost => "lowest_cost: the cheapest target comes first, the others stand behind it",
+        Strategy::Router => {
+            "router: a model picks the target of a request for a virtual model, its default and the other routes stand behind; \
+             below is the order for any other model"
+        }
     }
 }
 

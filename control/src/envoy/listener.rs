@@ -46,7 +46,7 @@ pub struct HttpConnectionManager {
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum PathWithEscapedSlashesAction {
-    RejectRequest,
+    UnescapeAndForward,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -198,7 +198,7 @@ impl Rendering<'_> {
             },
             normalize_path: true,
             merge_slashes: true,
-            path_with_escaped_slashes_action: PathWithEscapedSlashesAction::RejectRequest,
+            path_with_escaped_slashes_action: PathWithEscapedSlashesAction::UnescapeAndForward,
             // Five minutes by default, which cuts slow completions. Every attempt has a limit of its own.
             stream_idle_timeout: Seconds::from_secs(0),
             request_headers_timeout: Seconds::from_secs(10),

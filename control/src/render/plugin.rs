@@ -2,7 +2,8 @@
 //!
 //! Knows nothing of Envoy. Invariant: holds no key and not the name of one.
 
-use kt_core::plan::Plan;
+use crate::catalog;
+use kt_core::plan::{Known, Plan};
 use kt_core::plugin::PluginConfig;
 use kt_core::targets::Target;
 use sha2::{Digest, Sha256};
@@ -10,7 +11,21 @@ use std::fmt::Write;
 
 /// Configuration of the listener's role. `source` is the operator's file as it came.
 pub fn downstream(plan: &Plan, source: &str) -> PluginConfig {
-    PluginConfig::Downstream(Box::new(plan.downstream(&sha256_hex(source))))
+    let mut plugin = plan.downstream(&sha256_hex(source));
+    plugin.models = plan.models(&known);
+    PluginConfig::Downstream(Box::new(plugin))
+}
+
+/// What the catalog says of a target's model. It is Together's: others serve a model of that name in another form.
+fn known(target: &Target) -> Option<Known> {
+    let model = target.model.as_deref().filter(|_| target.provider == "together")?;
+    let model = catalog::find(model)?;
+    Some(Known {
+        display_name: Some(model.name.clone()),
+        organization: Some(model.vendor.clone()),
+        context_length: Some(model.context_length),
+        quantizations: model.quantization.iter().cloned().collect(),
+    })
 }
 
 /// Configuration of the role in a target's cluster.

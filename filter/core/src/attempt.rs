@@ -1,13 +1,14 @@
 //! The note that the downstream role leaves for the attempts of one exchange.
 //!
 //! Envoy keeps one header map and one body for all attempts; an attempt therefore sets absolute values and swaps only the
-//! model. The note travels as filter state, never as a header, and holds no key.
+//! model, and the spelling of the response format where its target wants the other one. The note travels as filter state, never as a header, and holds no key.
 
 pub mod answer;
 pub mod trail;
 pub(crate) mod wait;
 
-use crate::message::rewrite::push_json_string;
+use crate::message::format::Format;
+use crate::message::rewrite::{Splice, push_json_string};
 use crate::plugin::Attempt;
 
 /// Where an exchange may go, and what an attempt must know to go there.
@@ -34,6 +35,8 @@ pub struct ModelSlot {
     pub written: String,
     /// The JSON string the client sent, if it sent one.
     pub client: Option<String>,
+    /// A response format that its target may want spelled differently.
+    pub format: Option<Format>,
 }
 
 /// What one attempt changes.
@@ -41,8 +44,8 @@ pub struct ModelSlot {
 pub struct AttemptEdit {
     /// Value of `:path`.
     pub path: String,
-    /// The JSON string that takes the place of the slot's, if it differs.
-    pub model: Option<String>,
+    /// What changes in the body: the model, where it differs, and the spelling of the response format.
+    pub splices: Vec<Splice>,
     /// Value of `content-length` after that.
     pub content_length: Option<usize>,
 }
@@ -70,7 +73,11 @@ impl AttemptPlan {
         let mut text = format!("{kind}{}\n{}\n", self.clusters.join(","), self.path);
         if let Some(slot) = &self.model {
             let client = slot.client.as_deref().unwrap_or_default();
-            text.push_str(&format!("{} {}\n{}\n{client}\n", slot.start, slot.body_bytes, slot.written));
+            text.push_str(&format!("{} {}", slot.start, slot.body_bytes));
+            if let Some(format) = &slot.format {
+                format.note(&mut text);
+            }
+            text.push_str(&format!("\n{}\n{client}\n", slot.written));
         }
         text
     }
@@ -86,15 +93,12 @@ impl AttemptPlan {
         let model = match lines.next() {
             None => None,
             Some(numbers) => {
-                let (start, body_bytes) = numbers.split_once(' ')?;
+                let mut numbers = numbers.split(' ').map_while(|number| number.parse().ok());
+                let (start, body_bytes) = (numbers.next()?, numbers.next()?);
+                let format = Format::noted(numbers);
                 let written = lines.next()?.to_owned();
                 let client = lines.next().filter(|client| !client.is_empty()).map(str::to_owned);
-                Some(ModelSlot {
-                    start: start.parse().ok()?,
-                    body_bytes: body_bytes.parse().ok()?,
-                    written,
-                    client,
-                })
+                Some(ModelSlot { start, body_bytes, written, client, format })
             }
         };
         Some(AttemptPlan { clusters, streams, path, model })
@@ -115,18 +119,24 @@ impl AttemptPlan {
     pub fn edit(&self, target: &Attempt) -> AttemptEdit {
         let path = upstream_path(&target.path_prefix, &self.path);
         let Some(slot) = &self.model else {
-            return AttemptEdit { path, model: None, content_length: None };
+            return AttemptEdit { path, splices: Vec::new(), content_length: None };
         };
         let wanted = match &target.model {
             Some(model) => Some(json_string(model)),
             None => slot.client.clone(),
         };
-        let model = wanted.filter(|wanted| *wanted != slot.written);
-        let content_length = match &model {
-            Some(model) => slot.body_bytes - slot.written.len() + model.len(),
-            None => slot.body_bytes,
+        let mut splices = match &slot.format {
+            Some(format) => format.splices(target.nests_schema),
+            None => Vec::new(),
         };
-        AttemptEdit { path, model, content_length: Some(content_length) }
+        if let Some(model) = wanted.filter(|wanted| *wanted != slot.written) {
+            let range = slot.start..slot.start + slot.written.len();
+            splices.push(Splice { range, with: model.into_bytes() });
+        }
+        let content_length = splices
+            .iter()
+            .fold(slot.body_bytes, |length, splice| length - splice.range.len() + splice.with.len());
+        AttemptEdit { path, splices, content_length: Some(content_length) }
     }
 }
 
@@ -152,6 +162,7 @@ mod tests {
             body_bytes: 100,
             written: "\"first\"".into(),
             client: Some("\"asked\"".into()),
+            format: None,
         };
         AttemptPlan {
             clusters: vec!["a".into(), "b~s".into()],
@@ -172,6 +183,7 @@ mod tests {
             retryable_status_codes: vec![503],
             max_wait_ms: 5000,
             target_out: crate::config::TargetOut::default(),
+            nests_schema: true,
         }
     }
 
@@ -179,7 +191,8 @@ mod tests {
     fn check(model: Option<&str>, expected: (Option<&str>, usize)) {
         let edit = plan().edit(&target(model));
         assert_eq!(edit.path, "/openai/v1/chat/completions?x=1");
-        assert_eq!((edit.model.as_deref(), edit.content_length), (expected.0, Some(expected.1)));
+        let model = edit.splices.first().map(|splice| std::str::from_utf8(&splice.with).unwrap());
+        assert_eq!((model, edit.content_length), (expected.0, Some(expected.1)));
     }
 
     #[test]
@@ -187,6 +200,37 @@ mod tests {
         assert_eq!(AttemptPlan::from_text(&plan().to_text()), Some(plan()));
         let bare = AttemptPlan { model: None, streams: false, ..plan() };
         assert_eq!(AttemptPlan::from_text(&bare.to_text()), Some(bare));
+        let mut formatted = plan();
+        let format = Format { marks: [30, 45, 60], nested: true };
+        formatted.model.as_mut().unwrap().format = Some(format);
+        assert_eq!(AttemptPlan::from_text(&formatted.to_text()), Some(formatted));
+    }
+
+    #[test]
+    fn an_attempt_spells_the_response_format_as_its_target_wants_it() {
+        let beside = r#"{"model":"a","response_format":{"type":"json_object","schema":{"type":"object"}}}"#;
+        let nested = r#"{"model":"a","response_format":{"type":"json_schema","json_schema":{"name":"answer","schema":{"type":"object"}}}}"#;
+        for (written, is_nested) in [(beside, false), (nested, true)] {
+            let place = |text: &str| written.find(text).unwrap();
+            let end = place(r#"{"type":"object"}"#) + r#"{"type":"object"}"#.len();
+            let key = if is_nested { place(r#""json_schema":"#) } else { place(r#""schema""#) };
+            let kind = place(r#""response_format""#) + r#""response_format":{"type":"#.len();
+            let format = Format { marks: [kind, key, end], nested: is_nested };
+            let model = ModelSlot {
+                start: 9,
+                body_bytes: written.len(),
+                written: "\"a\"".into(),
+                client: None,
+                format: Some(format),
+            };
+            let plan = AttemptPlan { model: Some(model), ..plan() };
+            for (wants_nested, expected) in [(false, beside), (true, nested)] {
+                let edit = plan.edit(&Attempt { nests_schema: wants_nested, ..target(Some("bb")) });
+                let body = crate::message::rewrite::apply(written.as_bytes(), &edit.splices);
+                assert_eq!(edit.content_length, Some(body.len()));
+                assert_eq!(String::from_utf8(body).unwrap(), expected.replace("\"a\"", "\"bb\""));
+            }
+        }
     }
 
     #[test]

@@ -421,8 +421,45 @@ pub struct Providers {
     /// whole attempt counts. One value for all targets, because Envoy keeps it on the route.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_idle_timeout_seconds: Option<u64>,
+    /// Settings of strategy `router`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub router: Option<Router>,
     /// The upstreams, in order of preference.
     pub targets: Vec<Target>,
+}
+
+/// Strategy `router`: a model picks the target of every conversation that asks for a virtual model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Router {
+    /// The virtual models. A request for any other model goes to its target, and to the others if that one fails.
+    #[serde(default = "auto")]
+    pub models: Vec<String>,
+    /// Id of the target whose model picks.
+    pub classifier: String,
+    /// What it picks from.
+    pub routes: Vec<Route>,
+    /// Id of the target that serves when nothing was picked in time.
+    pub default: String,
+    /// Longest wait for the pick, in milliseconds.
+    #[serde(default = "pick_timeout_ms")]
+    pub timeout_ms: u32,
+    /// Seconds for which a conversation keeps its target; 0: every request is classified.
+    #[serde(default = "hour")]
+    pub sticky_seconds: u32,
+    /// Members of the classification request, such as `reasoning_effort: low`. They win over the gateway's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, serde_json::Value>,
+}
+
+/// A target and what it is for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Id of the target.
+    pub target: String,
+    /// Which requests it is for, in words for the model that picks.
+    pub when: String,
 }
 
 /// The vendor's later place of the strategy.
@@ -728,6 +765,18 @@ fn five() -> u64 {
 
 fn one() -> f64 {
     1.0
+}
+
+fn auto() -> Vec<String> {
+    vec!["auto".into()]
+}
+
+fn pick_timeout_ms() -> u32 {
+    1500
+}
+
+fn hour() -> u32 {
+    3600
 }
 
 fn openai() -> String {

@@ -170,6 +170,77 @@ pub struct Latency {
     pub policy_us: u64,
 }
 
+/// Who picked the target of a request for a virtual model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PickedBy {
+    /// No one: it is the router's default.
+    #[default]
+    Default,
+    /// The classifier, for this request.
+    Classifier,
+    /// The classifier, for an earlier request of the conversation.
+    Conversation,
+}
+
+/// How the target of a request for a virtual model was picked.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Routed {
+    /// Id of the target.
+    pub target: String,
+    /// Position of the route; `None`: the default.
+    pub route: Option<u32>,
+    /// Who picked it.
+    pub by: PickedBy,
+    /// Why no one did; else empty.
+    pub failure: &'static str,
+    /// The classifier's words, for the client alone.
+    pub reason: String,
+    /// Time until the pick.
+    pub us: u64,
+    /// Tokens that the pick cost.
+    pub usage: Option<Usage>,
+}
+
+impl Routed {
+    /// One word for it.
+    pub fn outcome(&self) -> &'static str {
+        match self.by {
+            PickedBy::Default => self.failure,
+            PickedBy::Classifier => "classifier",
+            PickedBy::Conversation => "conversation",
+        }
+    }
+
+    fn write(&self, line: &mut Writer) {
+        line.open("route", '{');
+        line.text("target", &self.target);
+        line.text(
+            "by",
+            match self.by {
+                PickedBy::Default => "default",
+                PickedBy::Classifier => "classifier",
+                PickedBy::Conversation => "conversation",
+            },
+        );
+        line.text_if_any("failure", Some(self.failure).filter(|failure| !failure.is_empty()));
+        line.milliseconds("ms", self.us);
+        if let Some(usage) = &self.usage {
+            write_usage(usage, line);
+        }
+        line.close('}');
+    }
+}
+
+fn write_usage(usage: &Usage, line: &mut Writer) {
+    line.open("usage", '{');
+    line.number_or_null("prompt", usage.prompt);
+    line.number_or_null("completion", usage.completion);
+    line.number_or_null("total", usage.total);
+    line.number_or_null("cached", usage.cached);
+    line.number_or_null("reasoning", usage.reasoning);
+    line.close('}');
+}
+
 /// One exchange. Borrowed from what the exchange remembers, written once.
 #[derive(Debug)]
 pub struct Event<'e> {
@@ -191,6 +262,8 @@ pub struct Event<'e> {
     pub stream: bool,
     /// The request's `model`.
     pub model_requested: Option<&'e str>,
+    /// How a virtual model was resolved.
+    pub routed: Option<&'e Routed>,
     /// Id of the target that answered.
     pub target: Option<&'e str>,
     /// The answer's `model`.
@@ -278,14 +351,11 @@ impl Event<'_> {
             }
             line.close('}');
         }
+        if let Some(routed) = self.routed {
+            routed.write(&mut line);
+        }
         if let Some(usage) = self.usage {
-            line.open("usage", '{');
-            line.number_or_null("prompt", usage.prompt);
-            line.number_or_null("completion", usage.completion);
-            line.number_or_null("total", usage.total);
-            line.number_or_null("cached", usage.cached);
-            line.number_or_null("reasoning", usage.reasoning);
-            line.close('}');
+            write_usage(usage, &mut line);
         }
         line.open("latency_ms", '{');
         line.milliseconds("total", self.latency.total_us);

@@ -4,30 +4,34 @@
 //! It reads no clock and calls no one. Invariants: a request is admitted once; no byte of an inspected body leaves before
 //! the chain has seen it; after a block nothing of the answer leaves any more.
 
+mod models;
 mod record;
 mod request;
 mod response;
 mod route;
+mod routed;
 mod stream;
 mod texts;
 
 pub use record::Timing;
-pub use request::{Admission, Dispatch, RequestHead};
+pub use request::{Admission, Dispatch, RequestHead, RequestStep};
 pub use response::{AnswerHead, AnswerMode, AnswerStart, WholeAnswer};
 pub use stream::ChunkStep;
 
 use crate::diagnostic::Diagnostic;
+use crate::digest::Key;
 use crate::event::Ended;
 use crate::message::Endpoint;
 use crate::plugin::Downstream;
 use crate::policy::{Active, Chain, Facts, Scratch};
 use crate::reply::Reply;
+use crate::router::Patience;
 use crate::routing::{Routing, Shared};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use record::Record;
 use route::{Account, End};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use stream::Stream;
@@ -40,6 +44,9 @@ pub struct Gateway {
     scratch: RefCell<Scratch>,
     /// `None`: nothing is known of the targets but their order.
     routing: Option<Routing>,
+    /// For hashes that only this gateway can make.
+    key: Cell<Key>,
+    patience: Patience,
 }
 
 impl fmt::Debug for Gateway {
@@ -64,12 +71,17 @@ impl Gateway {
             None
         });
         let chain = Chain::compile(&config.policies, &config.policy, automaton.as_deref(), &mut problems);
-        let scratch = RefCell::default();
-        if problems.is_empty() {
-            Ok(Gateway { config, chain, scratch, routing: None })
-        } else {
-            Err(problems)
+        if !problems.is_empty() {
+            return Err(problems);
         }
+        Ok(Gateway {
+            config,
+            chain,
+            scratch: RefCell::default(),
+            routing: None,
+            key: Cell::default(),
+            patience: Patience::default(),
+        })
     }
 
     /// Lets the choice of targets depend on what all workers know.
@@ -81,6 +93,11 @@ impl Gateway {
     /// Chooses among the targets, if there is something to choose by.
     pub fn routing(&self) -> Option<&Routing> {
         self.routing.as_ref()
+    }
+
+    /// Sets the key of its hashes. Without one anybody could make them.
+    pub fn set_key(&self, key: Key) {
+        self.key.set(key);
     }
 }
 
@@ -94,6 +111,8 @@ pub struct Exchange {
     record: Record,
     account: Account,
     stream: Option<Stream>,
+    /// The body, as the policies left it, of a request whose target is being picked.
+    waiting: Option<Vec<u8>>,
 }
 
 impl Exchange {
@@ -107,6 +126,7 @@ impl Exchange {
             record: Record::default(),
             account: Account::default(),
             stream: None,
+            waiting: None,
         }
     }
 

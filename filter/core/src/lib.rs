@@ -23,6 +23,8 @@ pub mod targets;
 pub mod message;
 pub mod sse;
 
+pub mod chain;
+pub mod digest;
 pub mod holdback;
 mod json;
 mod order;
@@ -32,3 +34,4 @@ pub mod scan;
 pub mod event;
 pub mod exchange;
 pub mod reply;
+pub mod router;

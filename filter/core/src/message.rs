@@ -21,6 +21,7 @@ mod turn;
 
 pub mod delta;
 pub mod failure;
+pub mod format;
 pub mod request;
 pub mod response;
 pub mod rewrite;

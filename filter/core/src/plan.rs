@@ -4,6 +4,9 @@
 //! not comes back as diagnostics, all of them at once.
 
 mod checks;
+#[cfg(feature = "compile")]
+mod models;
+mod router;
 
 use crate::config::{PolicyConfig, Reading};
 use crate::diagnostic::{Diagnostic, nearest};
@@ -18,6 +21,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 pub use checks::socket_address;
+#[cfg(feature = "compile")]
+pub use models::Known;
 
 /// How the order of targets is decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -34,6 +39,8 @@ pub enum Strategy {
     Latency,
     /// The cheapest target comes first.
     LowestCost,
+    /// A model picks the target of a request for a virtual model; for others as [`Strategy::Fallback`].
+    Router,
 }
 
 /// Words of `providers.strategy` and what they mean; the first of a meaning is the preferred one.
@@ -45,10 +52,8 @@ const STRATEGIES: &[(&str, Strategy)] = &[
     ("latency", Strategy::Latency),
     ("lowest_latency", Strategy::Latency),
     ("lowest_cost", Strategy::LowestCost),
+    ("router", Strategy::Router),
 ];
-
-/// Words that a later version knows.
-const LATER_STRATEGIES: &[&str] = &["router"];
 
 /// A configuration that can be run.
 #[derive(Debug)]
@@ -96,6 +101,7 @@ impl Plan {
         let addresses = checks::gateway(&config, &mut problems);
         let strategy = strategy(&config, &mut problems);
         let targets = resolve_targets(&config, &mut problems);
+        router::check(&config, strategy, &targets, &mut problems);
         let chain = Chain::compile(&config.policies, &config.policy, None, &mut problems);
         match (problems.is_empty(), addresses) {
             (true, Some((listen, admin))) => Ok(Plan { config, chain, targets, strategy, listen, admin }),
@@ -117,6 +123,8 @@ impl Plan {
             targets: targets::plugin(&self.targets),
             strategy: self.strategy,
             attempt_role: self.targets.len() > 1,
+            models: self.models(&|_| None),
+            router: self.router(),
             pattern_automaton: self.chain.pattern_automaton().map(|bytes| BASE64_STANDARD.encode(bytes)),
         }
     }
@@ -149,14 +157,8 @@ fn strategy(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) -> Strategy {
     if let Some((_, strategy)) = STRATEGIES.iter().find(|(known, _)| *known == word) {
         return *strategy;
     }
-    if LATER_STRATEGIES.contains(&word) {
-        let message = format!("strategy `{word}` comes with a later version");
-        let help = "use `fallback`";
-        problems.push(Diagnostic::error("strategy-not-available", path, message).help(help));
-        return Strategy::Fallback;
-    }
     let known = || STRATEGIES.iter().map(|(word, _)| *word);
-    let help = match nearest(word, known().chain(LATER_STRATEGIES.iter().copied())) {
+    let help = match nearest(word, known()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("known strategies: {}", known().collect::<Vec<_>>().join(", ")),
     };
@@ -230,7 +232,7 @@ mod tests {
                     json!([7, "pii-detecter", "audit-logger", "audit-logger", "content-quality"]);
                 value["gateway"] =
                     json!({"block_status": 429, "listen": "nowhere", "admin": "127.0.0.1:9901"});
-                value["providers"]["strategy"] = json!("router");
+                value["providers"]["strategy"] = json!("roulette");
                 value["providers"]["targets"][1]["id"] = json!("a");
                 value["size_limits"] = json!({"max_body_bytes": 1});
             },
@@ -244,7 +246,7 @@ mod tests {
                 "bad-size size_limits.max_body_bytes",
                 "bad-address gateway.listen",
                 "bad-block-status gateway.block_status",
-                "strategy-not-available providers.strategy",
+                "unknown-strategy providers.strategy",
                 "duplicate-target providers.targets[1].id",
             ],
         );
@@ -272,6 +274,5 @@ mod tests {
         assert_eq!(strategy(Some("lowest_latency")), Ok(Strategy::Latency));
         assert_eq!(strategy(Some("lowest_cost")), Ok(Strategy::LowestCost));
         assert_eq!(strategy(Some("fallbak")), Err("did you mean `fallback`?".into()));
-        assert_eq!(strategy(Some("router")), Err("use `fallback`".into()));
     }
 }

@@ -49,6 +49,12 @@ pub struct Downstream {
     /// role does what the attempt role would do.
     #[serde(default)]
     pub attempt_role: bool,
+    /// What `GET /v1/models` lists.
+    #[serde(default)]
+    pub models: Vec<Model>,
+    /// Settings of strategy `router`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub router: Option<Router>,
     /// Automaton of the operator's own patterns, built by `kt-control` and encoded as base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern_automaton: Option<String>,
@@ -125,6 +131,9 @@ pub struct Target {
     /// It takes the place of the gateway's key where the request names the provider.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub client_key_if_named: bool,
+    /// Takes a JSON Schema for its answers only inside `json_schema`, as OpenAI does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nests_schema: bool,
     /// Name of its cluster, for calls of the filter's own.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub cluster: String,
@@ -185,6 +194,41 @@ impl Target {
     }
 }
 
+/// Strategy `router`: what a model picks from, and how it is asked. Targets are given by their positions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Router {
+    /// The virtual models.
+    pub models: Vec<String>,
+    /// Target whose model picks.
+    pub classifier: u32,
+    /// Target of each label, in order.
+    pub routes: Vec<u32>,
+    /// Target that serves when nothing was picked.
+    pub default: u32,
+    /// Longest wait for the pick.
+    pub timeout_ms: u32,
+    /// Time for which a conversation keeps its target.
+    pub sticky_seconds: u32,
+    /// The classification request up to the text that is classified, in the middle of a JSON string.
+    pub before: String,
+    /// The rest of it.
+    pub after: String,
+}
+
+/// A model that the gateway offers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// Name by which requests ask for it.
+    pub id: String,
+    /// Ids of the targets that serve it; a virtual model has none.
+    #[serde(default)]
+    pub targets: Vec<String>,
+    /// Its entry in the list, as JSON text.
+    pub document: String,
+}
+
 /// The role of a target's cluster.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -213,4 +257,7 @@ pub struct Attempt {
     /// Answers after which this target is not tried again.
     #[serde(default)]
     pub target_out: TargetOut,
+    /// Takes a JSON Schema for its answers only inside `json_schema`, as OpenAI does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nests_schema: bool,
 }

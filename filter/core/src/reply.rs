@@ -126,40 +126,38 @@ impl Reply {
         Reply::json(status, code, block_body(direction, finding, message)).with("x-should-retry", "false")
     }
 
-    /// `GET /v1/models`, or one of them where `id` is given. Together's SDKs want a bare array, all others an object.
-    pub fn models(targets: &[Target], id: Option<&str>, user_agent: &str) -> Reply {
-        let name = |target: &Target| target.model.as_deref().unwrap_or(&target.id).to_owned();
-        let describe = |json: &mut Writer, target: &Target| {
-            json.text("id", &name(target));
-            json.text("object", "model");
-            json.number("created", 0);
-            json.text("owned_by", &target.provider);
+    /// The method does not go with the path.
+    pub fn method_not_allowed(allowed: &str) -> Reply {
+        let message = format!("This path answers {allowed}.");
+        Reply::error(405, "invalid_request_error", "method_not_allowed", &message).with("allow", allowed)
+    }
+
+    /// `GET /v1/models`. Together's SDKs want a bare array, all others an object.
+    pub fn models<'m>(documents: impl Iterator<Item = &'m str>, user_agent: &str) -> Reply {
+        let (open, close) = match user_agent.starts_with("Together/") {
+            true => ("[", "]"),
+            false => ("{\"object\":\"list\",\"data\":[", "]}"),
         };
-        if let Some(id) = id {
-            let Some(target) = targets.iter().find(|target| name(target) == id) else {
+        let mut body = open.to_owned();
+        for (number, document) in documents.enumerate() {
+            if number > 0 {
+                body.push(',');
+            }
+            body.push_str(document);
+        }
+        body.push_str(close);
+        Reply::json(200, "", body.into_bytes())
+    }
+
+    /// `GET /v1/models/{id}`, with the model's entry if there is such a model.
+    pub fn model(id: &str, document: Option<&str>) -> Reply {
+        match document {
+            Some(document) => Reply::json(200, "", document.into()),
+            None => {
                 let message = format!("The model `{id}` does not exist.");
-                return Reply::error(404, "invalid_request_error", "model_not_found", &message);
-            };
-            let mut json = Writer::new('{');
-            describe(&mut json, target);
-            return Reply::json(200, "", json.end('}'));
+                Reply::error(404, "invalid_request_error", "model_not_found", &message)
+            }
         }
-        let bare = user_agent.starts_with("Together/");
-        let mut json = Writer::new(if bare { '[' } else { '{' });
-        if !bare {
-            json.text("object", "list");
-            json.open("data", '[');
-        }
-        for target in targets {
-            json.item('{');
-            describe(&mut json, target);
-            json.close('}');
-        }
-        if bare {
-            return Reply::json(200, "", json.end(']'));
-        }
-        json.close(']');
-        Reply::json(200, "", json.end('}'))
     }
 }
 

@@ -158,6 +158,7 @@ impl Target {
             retryable_status_codes: Vec::new(),
             breaker: None,
             probe: None,
+            nests_schema: self.provider == "openai",
         }
     }
 
@@ -172,6 +173,7 @@ impl Target {
             client_key_if_named: matches!(self.key, KeySource::Usual(_)),
             retryable_status_codes: self.retry.retryable_status_codes.clone(),
             max_wait_ms: whole_ms(Duration::from_millis(self.retry.backoff.max_ms)),
+            nests_schema: self.provider == "openai",
             target_out: self.retry.target_out.clone(),
         }
     }

@@ -16,6 +16,7 @@ mod fallback;
 mod http2;
 mod keys;
 mod quick_start;
+mod router;
 mod routing;
 mod sdk;
 mod streaming;

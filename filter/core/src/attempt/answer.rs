@@ -226,6 +226,7 @@ mod tests {
             model: Some("m".into()),
             authority: "host".into(),
             path_prefix: "/v1".into(),
+            nests_schema: false,
             client_key: false,
             client_key_if_named: false,
             retryable_status_codes: vec![429, 503],

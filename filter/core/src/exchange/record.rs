@@ -2,7 +2,7 @@
 
 use super::Exchange;
 use crate::attempt::trail::Trail;
-use crate::event::{self, Ended, Event, FindingCount, Latency, Scanned, Verdict};
+use crate::event::{self, Ended, Event, FindingCount, Latency, PickedBy, Routed, Scanned, Verdict};
 use crate::message::Unscanned;
 use crate::message::usage::Usage;
 use crate::policy::Finding;
@@ -45,6 +45,7 @@ pub(super) struct Record {
     pub ended: Option<Ended>,
     pub error_code: &'static str,
     pub only_target: Option<String>,
+    pub routed: Option<Routed>,
     pub model_served: Option<String>,
     pub usage: Option<Usage>,
     pub scanned: Scanned,
@@ -107,6 +108,14 @@ impl Record {
         if !self.warnings.is_empty() {
             headers.push(("x-kt-warnings", self.warnings.join(", ")));
         }
+        if let Some(routed) = &self.routed {
+            headers.push(("x-kt-route", routed.target.clone()));
+            let reason = match routed.by {
+                PickedBy::Classifier if !routed.reason.is_empty() => &routed.reason,
+                _ => routed.outcome(),
+            };
+            headers.push(("x-kt-route-reason", reason.to_owned()));
+        }
         headers
     }
 }
@@ -135,6 +144,7 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
         endpoint: if record.endpoint.is_empty() { "none" } else { record.endpoint },
         stream: record.stream,
         model_requested: exchange.head.model_requested().map(name),
+        routed: record.routed.as_ref(),
         target: timing.trail.last().map(|tried| tried.target.as_str()).or(record.only_target.as_deref()),
         model_served: record.model_served.as_deref().map(name),
         attempts: timing.attempts,

@@ -5,11 +5,13 @@ use super::route::{self, Account, Choice, Wanted};
 use crate::attempt::{AttemptPlan, ModelSlot, json_string, upstream_path};
 use crate::config::Unscannable;
 use crate::event::{Ended, Unread};
+use crate::message::format::Format;
 use crate::message::request::{self, Request};
 use crate::message::rewrite::{self, Splice};
 use crate::message::{Endpoint, Unscanned};
 use crate::policy::{Direction, Facts, Finding};
 use crate::reply::Reply;
+use crate::router::{Classification, Picked};
 use std::ops::Range;
 
 /// The request's headers.
@@ -77,6 +79,15 @@ pub enum Admission {
     Reply(Reply),
 }
 
+/// What happens to a request that may pass.
+#[derive(Debug)]
+pub enum RequestStep {
+    /// It goes on its way.
+    Dispatch(Dispatch),
+    /// It waits for this question to be answered, or not: [`Exchange::picked`] says where it goes.
+    Classify(Classification),
+}
+
 /// A request on its way to an upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dispatch {
@@ -105,17 +116,11 @@ impl Exchange {
         // Without the model: a request that is refused before its body is read is audited too.
         self.activate();
         self.record.request_id = self.head.header("x-request-id").unwrap_or_default().to_owned();
-        let method = self.head.header(":method").unwrap_or_default();
-        let path = self.head.path.as_str();
-        if method == "GET" && (path == "/v1/models" || path.starts_with("/v1/models/")) {
-            self.record.endpoint = "models";
-            let id = path.strip_prefix("/v1/models/").filter(|id| !id.is_empty());
-            let agent = self.head.header("user-agent").unwrap_or_default();
-            let reply = Reply::models(&self.gateway.config.targets, id, agent);
-            self.record.error_code = reply.code;
+        if let Some(reply) = self.models() {
             return Admission::Reply(reply);
         }
-        self.endpoint = Endpoint::from_path(path).filter(|_| method == "POST");
+        let method = self.head.header(":method").unwrap_or_default();
+        self.endpoint = Endpoint::from_path(&self.head.path).filter(|_| method == "POST");
         let Some(endpoint) = self.endpoint else {
             return self.pass();
         };
@@ -136,8 +141,17 @@ impl Exchange {
         }
     }
 
-    /// Takes the whole body of a request that is to be inspected.
+    /// Takes the whole body of a request that is to be inspected, for a host that cannot ask a classifier: a request for a
+    /// virtual model goes to the router's default.
     pub fn request(&mut self, body: &[u8]) -> Result<Dispatch, Reply> {
+        match self.request_step(body)? {
+            RequestStep::Dispatch(dispatch) => Ok(dispatch),
+            RequestStep::Classify(_) => self.picked(Picked::Failed("not_asked"), 0, 0),
+        }
+    }
+
+    /// Takes the whole body of a request that is to be inspected.
+    pub fn request_step(&mut self, body: &[u8]) -> Result<RequestStep, Reply> {
         self.growing(body.len())?;
         let Some(endpoint) = self.endpoint else {
             return Err(self.fail());
@@ -156,18 +170,26 @@ impl Exchange {
             self.record.scanned.request_unread = Some(Unread::NoPolicy);
         }
         self.record.unscanned.add(&request.unscanned);
-        self.dispatch(&request, body, splices)
+        if self.asks_for_virtual_model() {
+            return self.classify(rewrite::apply(body, &splices));
+        }
+        self.dispatch(&request, body, splices, None).map(RequestStep::Dispatch)
+    }
+
+    /// Whether the operator lists the path as one that is forwarded unread.
+    pub(super) fn is_passed_through(&self) -> bool {
+        let listed = &self.gateway.config.gateway.passthrough_paths;
+        listed.iter().any(|prefix| self.head.path.starts_with(prefix.as_str()))
     }
 
     /// A path that is not inspected: forwarded where the operator says so, refused otherwise.
     fn pass(&mut self) -> Admission {
-        let listed = &self.gateway.config.gateway.passthrough_paths;
-        if !listed.iter().any(|prefix| self.head.path.starts_with(prefix.as_str())) {
+        if !self.is_passed_through() {
             return Admission::Reply(self.refuse(Reply::unknown_path(), Ended::Refused));
         }
         self.record.endpoint = "passthrough";
         self.record.scanned.request_unread = Some(Unread::Passthrough);
-        match self.choose(false) {
+        match self.choose(false, None) {
             Ok(choice) => Admission::Pass(self.address(None, None, choice)),
             Err(reply) => Admission::Reply(reply),
         }
@@ -210,11 +232,15 @@ impl Exchange {
         reply
     }
 
-    /// The targets this request may go to, in order.
-    fn choose(&mut self, stream: bool) -> Result<Choice, Reply> {
+    /// The targets this request may go to, in order; `picked` is the one that the router picked.
+    fn choose(&mut self, stream: bool, picked: Option<usize>) -> Result<Choice, Reply> {
         let gateway = self.gateway.clone();
-        let wanted =
-            Wanted { provider: self.head.header("x-provider"), model: self.head.model.as_deref(), stream };
+        let wanted = Wanted {
+            provider: self.head.header("x-provider"),
+            model: self.head.model.as_deref(),
+            picked,
+            stream,
+        };
         let Ok(choice) = route::choose(&gateway.config, gateway.routing.as_ref(), &wanted) else {
             return Err(self.refuse(Reply::unknown_provider(&gateway.config.targets), Ended::Refused));
         };
@@ -222,13 +248,14 @@ impl Exchange {
         Ok(choice)
     }
 
-    fn dispatch(
+    pub(super) fn dispatch(
         &mut self,
         request: &Request,
         body: &[u8],
         mut splices: Vec<Splice>,
+        picked: Option<usize>,
     ) -> Result<Dispatch, Reply> {
-        let choice = self.choose(request.stream)?;
+        let choice = self.choose(request.stream, picked)?;
         let gateway = self.gateway.clone();
         let first = choice.targets.first().and_then(|index| gateway.config.targets.get(*index));
         let wanted = first.and_then(|target| target.model.as_deref());
@@ -236,11 +263,19 @@ impl Exchange {
         if let Some(wanted) = wanted.filter(|wanted| asked != Some(wanted)) {
             request.ask_for_model(wanted, &mut splices);
         }
+        let nests_schema = first.is_some_and(|target| target.nests_schema);
+        if let Some(format) = &request.format {
+            splices.extend(format.splices(nests_schema));
+        }
         let slot = wanted.or(asked).map(|model| model_slot(request, body, model, &splices));
         let body_bytes = body.len();
         let body = (!splices.is_empty()).then(|| rewrite::apply(body, &splices));
         let body_bytes = body.as_ref().map_or(body_bytes, Vec::len);
-        let model = slot.map(|slot| ModelSlot { body_bytes, ..slot });
+        let format = request.format.map(|format| Format {
+            marks: format.marks.map(|mark| shifted(mark, &splices)),
+            nested: nests_schema,
+        });
+        let model = slot.map(|slot| ModelSlot { body_bytes, format, ..slot });
         Ok(self.address(body, model, choice))
     }
 
@@ -285,11 +320,17 @@ fn model_slot(request: &Request, body: &[u8], model: &str, splices: &[Splice]) -
         Some(asked) => {
             let untouched = client.clone().filter(|_| asked.name == model);
             let written = untouched.unwrap_or_else(|| json_string(model));
-            ModelSlot { start: shifted(asked.span.start, splices), body_bytes: 0, written, client }
+            ModelSlot {
+                start: shifted(asked.span.start, splices),
+                body_bytes: 0,
+                written,
+                client,
+                format: None,
+            }
         }
         None => {
             let start = shifted(request.body_open, splices) + "\"model\":".len();
-            ModelSlot { start, body_bytes: 0, written: json_string(model), client }
+            ModelSlot { start, body_bytes: 0, written: json_string(model), client, format: None }
         }
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Wanted<'r> {
     pub(super) provider: Option<&'r str>,
     /// `model`.
     pub(super) model: Option<&'r str>,
+    /// Position of the target that the router picked.
+    pub(super) picked: Option<usize>,
     /// It streams.
     pub(super) stream: bool,
 }
@@ -40,7 +42,8 @@ pub(super) struct UnknownProvider;
 /// Envoy repeats a request at most this often; more attempts than that help no one.
 const MAX_ATTEMPTS: usize = 32;
 
-/// The order of attempts for a request. Without `routing` nothing is known of the targets but their order.
+/// The order of attempts for a request. Where the router picked a target, that one comes first, its default next, and only
+/// targets of its routes follow. Without `routing` nothing is known of the targets but their order.
 pub(super) fn choose(
     config: &Downstream,
     routing: Option<&Routing>,
@@ -52,8 +55,17 @@ pub(super) fn choose(
     if order.is_empty() {
         return Err(UnknownProvider);
     }
-    if let Some(model) = wanted.model {
-        let by_model = matches!(config.strategy, Strategy::Single | Strategy::Fallback);
+    if let (Some(picked), Some(router)) = (wanted.picked, &config.router) {
+        let is_default = |position: usize| router.default as usize == position;
+        order.retain(|position| {
+            is_default(*position) || router.routes.iter().any(|target| *target as usize == *position)
+        });
+        let rank = |position: &usize| {
+            usize::from(*position != picked) + usize::from(*position != picked && !is_default(*position))
+        };
+        order = by_place(order.iter().map(rank)).filter_map(|place| order.get(place).copied()).collect();
+    } else if let Some(model) = wanted.model {
+        let by_model = matches!(config.strategy, Strategy::Single | Strategy::Fallback | Strategy::Router);
         let rank = |position: &usize| match config.targets.get(*position) {
             Some(target) if target.id == model => 0,
             Some(target) if by_model && target.model.as_deref() == Some(model) => 1,
@@ -69,7 +81,7 @@ pub(super) fn choose(
     if let Some(routing) = routing {
         places = routing.enter(&mut order);
         let first = order.first().and_then(|first| config.targets.get(*first));
-        let pinned = first.is_some_and(|first| wanted.model == Some(&first.id));
+        let pinned = wanted.picked.is_some() || first.is_some_and(|first| wanted.model == Some(&first.id));
         if order.len() > 1 {
             routing.arrange(&mut order, pinned);
         }

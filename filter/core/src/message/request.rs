@@ -2,6 +2,7 @@
 //!
 //! Leaves every unknown field alone. Invariant: a body that is returned is one that every strict parser reads the same way.
 
+use super::format::Format;
 use super::json::Kind;
 use super::names::Name;
 use super::reader::{Reader, Result};
@@ -25,6 +26,8 @@ pub struct Request<'a> {
     pub stream: bool,
     /// Where and how the caller asks for token counts in a stream.
     pub stream_options: Option<StreamOptions>,
+    /// A response format that some providers want spelled differently.
+    pub format: Option<Format>,
     /// Most tokens the answer may have: `max_completion_tokens`, else `max_tokens` or `max_output_tokens`.
     pub max_tokens: Option<u64>,
     /// Parts that cannot be read.
@@ -141,6 +144,7 @@ impl<'a> Reader<'a> {
             model: None,
             stream: false,
             stream_options: None,
+            format: None,
             max_tokens: None,
             unscanned: Unscanned::default(),
             token_prompt: false,
@@ -161,6 +165,7 @@ impl<'a> Reader<'a> {
                 }
                 (_, Name::MaxTokens | Name::MaxOutputTokens) => request.max_tokens = self.count()?,
                 (_, Name::MaxCompletionTokens) => completion_tokens = self.count()?,
+                (Endpoint::ChatCompletions, Name::ResponseFormat) => request.format = self.format()?,
                 (Endpoint::ChatCompletions, key) => self.chat(key)?,
                 (Endpoint::Responses, key) => {
                     request.goes_on_from_unseen |= self.responses_request(key)?;
@@ -189,7 +194,7 @@ impl<'a> Reader<'a> {
         let role = match key {
             Name::Messages => return self.each_item("messages", Reader::message),
             Name::Prediction => Role::Assistant,
-            Name::Tools | Name::Functions | Name::ResponseFormat => Role::System,
+            Name::Tools | Name::Functions => Role::System,
             _ => return self.cursor.skip(),
         };
         let outer = std::mem::replace(&mut self.role, role);
@@ -204,11 +209,6 @@ impl<'a> Reader<'a> {
             Name::Functions => {
                 self.each_item("functions", |reader, number| reader.definition(&FUNCTION, [number, 0, 0]))?
             }
-            Name::ResponseFormat => self.each_member_of("response_format", |reader, key| match key {
-                Name::JsonSchema => reader.definition(&FORMAT, [0; 3]),
-                Name::Schema => reader.schema("response_format.schema", [0; 3]),
-                _ => reader.cursor.skip(),
-            })?,
             _ => self.each_member_of("prediction", |reader, key| match key {
                 Name::Content => reader.prediction(),
                 _ => reader.cursor.skip(),
@@ -216,6 +216,29 @@ impl<'a> Reader<'a> {
         }
         self.role = outer;
         Ok(())
+    }
+
+    fn format(&mut self) -> Result<Option<Format>> {
+        let outer = std::mem::replace(&mut self.role, Role::System);
+        let (mut kind, mut schema) = (None, None);
+        self.each_member_of("response_format", |reader, key| match key {
+            Name::JsonSchema => reader.definition(&FORMAT, [0; 3]),
+            Name::Schema => {
+                reader.cursor.kind()?;
+                let start = reader.cursor.offset();
+                reader.schema("response_format.schema", [0; 3])?;
+                schema = Some((start, reader.cursor.offset()));
+                Ok(())
+            }
+            Name::Type => {
+                reader.cursor.kind()?;
+                kind = Some(reader.cursor.offset());
+                reader.cursor.skip()
+            }
+            _ => reader.cursor.skip(),
+        })?;
+        self.role = outer;
+        Ok(Format::beside(self.cursor.written(0..self.cursor.offset()).as_bytes(), kind, schema))
     }
 
     fn message(&mut self, number: u32) -> Result<()> {

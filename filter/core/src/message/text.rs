@@ -25,6 +25,12 @@ impl Place {
         Place { pattern, indices }
     }
 
+    /// The first number: the position of the message, where there are messages.
+    pub fn item(self) -> u32 {
+        let [first, ..] = self.indices;
+        first
+    }
+
     /// The path without its numbers, such as `messages[].content[].text`.
     pub fn pattern(self) -> &'static str {
         self.pattern

@@ -5,7 +5,7 @@
 //! keeps its default. Invariant: reading what was written gives the same value, which a test checks, and a key that is not
 //! read is an error.
 
-use super::{Attempt, Behaviour, Breaker, Downstream, PluginConfig, Probe, Target};
+use super::{Attempt, Behaviour, Breaker, Downstream, Model, PluginConfig, Probe, Router, Target};
 use crate::config::{
     Action, ApplyTo, AuditLogger, Capture, ChainEntry, ChainOptions, DetectPattern, Encoding,
     InjectionResponse, MarkerFormat, Mode, OnError, Pack, PiiDetector, Policies, PolicyBlocks,
@@ -301,10 +301,27 @@ object!(Downstream = Downstream {
         targets: Vec::new(),
         strategy: Strategy::default(),
         attempt_role: false,
+        models: Vec::new(),
+        router: None,
         pattern_automaton: None,
     };
     "pack" pack, "config_sha256" config_sha256, "policies" policies, "policy" policy, "gateway" gateway,
-    "targets" targets, "strategy" strategy, "attempt_role" attempt_role, "pattern_automaton" pattern_automaton);
+    "targets" targets, "strategy" strategy, "attempt_role" attempt_role, "models" models,
+    "router" router, "pattern_automaton" pattern_automaton);
+object!(Router = Router {
+        models: Vec::new(),
+        classifier: 0,
+        routes: Vec::new(),
+        default: 0,
+        timeout_ms: 0,
+        sticky_seconds: 0,
+        before: String::new(),
+        after: String::new(),
+    };
+    "models" models, "classifier" classifier, "routes" routes, "default" default, "timeout_ms" timeout_ms,
+    "sticky_seconds" sticky_seconds, "before" before, "after" after);
+object!(Model = Model { id: String::new(), targets: Vec::new(), document: String::new() };
+    "id" id, "targets" targets, "document" document);
 object!(Pack = Pack { name: String::new(), version: String::new(), enabled: true, description: String::new() };
     "name" name, "version" version, "enabled" enabled, "description" description);
 object!(Policies = Policies::default(); "chain" chain);
@@ -349,10 +366,11 @@ object!(Target = Target {
         retryable_status_codes: Vec::new(),
         breaker: None,
         probe: None,
+        nests_schema: false,
     };
     "id" id, "provider" provider, "provider_aliases" provider_aliases, "model" model, "authority" authority,
     "path_prefix" path_prefix, "max_attempts" max_attempts, "streaming_twin" streaming_twin,
-    "client_key" client_key, "client_key_if_named" client_key_if_named, "cluster" cluster, "weight" weight, "cost_rank" cost_rank,
+    "client_key" client_key, "client_key_if_named" client_key_if_named, "nests_schema" nests_schema, "cluster" cluster, "weight" weight, "cost_rank" cost_rank,
     "retryable_status_codes" retryable_status_codes,
     "breaker" breaker, "probe" probe);
 object!(TargetOut = TargetOut { statuses: Vec::new(), codes: Vec::new() }; "statuses" statuses, "codes" codes);
@@ -371,14 +389,16 @@ object!(Attempt = Attempt {
         retryable_status_codes: Vec::new(),
         max_wait_ms: 0,
         target_out: TargetOut::initial(),
+        nests_schema: false,
     };
     "target" target, "model" model, "authority" authority, "path_prefix" path_prefix, "client_key" client_key, "client_key_if_named" client_key_if_named,
-    "retryable_status_codes" retryable_status_codes, "max_wait_ms" max_wait_ms, "target_out" target_out);
+    "retryable_status_codes" retryable_status_codes, "max_wait_ms" max_wait_ms, "target_out" target_out,
+    "nests_schema" nests_schema);
 
 words!(Action = Action::Block; "block" Action::Block, "redact" Action::Redact, "warn" Action::Warn);
 words!(Strategy = Strategy::default();
     "single" Strategy::Single, "fallback" Strategy::Fallback, "weighted_round_robin" Strategy::WeightedRoundRobin,
-    "latency" Strategy::Latency, "lowest_cost" Strategy::LowestCost);
+    "latency" Strategy::Latency, "lowest_cost" Strategy::LowestCost, "router" Strategy::Router);
 words!(Mode = Mode::Enforce; "enforce" Mode::Enforce, "shadow" Mode::Shadow);
 words!(ApplyTo = ApplyTo::Both; "input" ApplyTo::Input, "output" ApplyTo::Output, "both" ApplyTo::Both);
 words!(SafetyMode = SafetyMode::Standard; "standard" SafetyMode::Standard, "strict" SafetyMode::Strict);
@@ -420,6 +440,7 @@ mod tests {
                 lease_ms: 9,
             }),
             probe: Some(Probe { path: "/v1/models".into(), interval_ms: 1000, timeout_ms: 500 }),
+            nests_schema: true,
         }
     }
 
@@ -496,6 +517,17 @@ mod tests {
             targets: vec![target()],
             strategy: Strategy::LowestCost,
             attempt_role: true,
+            models: vec![Model { id: "m".into(), targets: vec!["one".into()], document: "{}".into() }],
+            router: Some(Router {
+                models: vec!["auto".into()],
+                classifier: 1,
+                routes: vec![2, 3],
+                default: 4,
+                timeout_ms: 5,
+                sticky_seconds: 6,
+                before: "{".into(),
+                after: "}".into(),
+            }),
             pattern_automaton: Some("AA==".into()),
         }))
     }
@@ -507,6 +539,7 @@ mod tests {
             model: Some("org/model".into()),
             authority: "api.example".into(),
             path_prefix: "/v1".into(),
+            nests_schema: true,
             client_key: true,
             client_key_if_named: true,
             retryable_status_codes: vec![429],

@@ -72,6 +72,7 @@ fn target(id: &str, weight: u32, cost_rank: u32) -> Target {
         streaming_twin: false,
         client_key: false,
         client_key_if_named: false,
+        nests_schema: false,
         cluster: String::new(),
         weight,
         cost_rank,
@@ -96,6 +97,8 @@ fn config(strategy: Strategy, targets: Vec<Target>) -> Downstream {
         targets,
         strategy,
         attempt_role: true,
+        models: Vec::new(),
+        router: None,
         pattern_automaton: None,
     }
 }

@@ -18,6 +18,7 @@ fn target(id: &str, provider: &str, model: Option<&str>, max_attempts: u32) -> T
         streaming_twin: id == "big",
         client_key: false,
         client_key_if_named: false,
+        nests_schema: false,
         cluster: String::new(),
         weight: 1,
         cost_rank: 0,
@@ -41,13 +42,15 @@ fn config(strategy: Strategy) -> Downstream {
         ],
         strategy,
         attempt_role: true,
+        models: Vec::new(),
+        router: None,
         pattern_automaton: None,
     }
 }
 
 #[track_caller]
 fn check(provider: Option<&str>, model: Option<&str>, stream: bool, expected: &[&str]) {
-    let wanted = Wanted { provider, model, stream };
+    let wanted = Wanted { provider, model, stream, ..Wanted::default() };
     let clusters = choose(&config(Strategy::Fallback), None, &wanted).map(|choice| choice.clusters);
     assert_eq!(clusters.unwrap_or_default(), expected);
 }

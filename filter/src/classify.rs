@@ -1,0 +1,74 @@
+//! Asks the router's classifier, and remembers what it picked.
+//!
+//! The call goes through the classifier's own cluster, so its TLS, key and limits apply; the role in that cluster lives in a VM
+//! of its own, which this call therefore cannot re-enter. Invariant: memory is bounded, shared by all workers, and survives a VM.
+
+use crate::host;
+use kt_core::digest::Key;
+use kt_core::exchange::Gateway;
+use kt_core::router::{Classification, Memory, key_from};
+use proxy_wasm::types::MetricType;
+use std::cell::RefCell;
+use std::hash::{BuildHasher, RandomState};
+
+/// Where the key of the conversations' hashes is kept. Only this process ever knows it.
+const KEY: &str = "kt.key";
+
+thread_local! {
+    static COUNTERS: RefCell<Vec<(&'static str, u32)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A question under way.
+pub(crate) struct Question {
+    /// Envoy's number of the call.
+    pub(crate) call: u32,
+    /// Where the pick is remembered.
+    pub(crate) memory: Option<Memory>,
+    /// When it was asked, in nanoseconds since 1970.
+    pub(crate) asked_ns: u64,
+}
+
+/// Sends a question; `None` if it cannot be sent.
+pub(crate) fn ask(classification: Classification, now_ns: u64) -> Option<Question> {
+    let Classification { cluster, authority, path, body, timeout_ms, memory } = classification;
+    let call = host::post(&cluster, &authority, &path, &body, timeout_ms)?;
+    Some(Question { call, memory, asked_ns: now_ns })
+}
+
+/// The route of a conversation that has one.
+pub(crate) fn recall(memory: &Memory, now_ns: u64) -> Option<u32> {
+    memory.recall(&host::shared(&memory.slot())?.0, now_ns / 1_000_000_000)
+}
+
+/// Keeps the route of a conversation.
+pub(crate) fn remember(memory: &Memory, route: u32, now_ns: u64) {
+    host::set_shared(&memory.slot(), &memory.record(route, now_ns / 1_000_000_000), 0);
+}
+
+/// Gives the gateway the key of this process, which the first worker makes up.
+pub(crate) fn share_key(gateway: &Gateway) {
+    let known = || host::shared(KEY).and_then(|(key, _)| Key::try_from(key).ok());
+    let key = known().unwrap_or_else(|| {
+        // The standard library takes its keys from the host's source of randomness.
+        let random = RandomState::new();
+        let key = key_from([0u8, 1, 2, 3].map(|word| random.hash_one(word)));
+        host::set_shared(KEY, &key, 0);
+        // Another worker may have been faster.
+        known().unwrap_or(key)
+    });
+    gateway.set_key(key);
+}
+
+/// Counts how a target was picked. `outcome` is one of a few words.
+pub(crate) fn count(outcome: &'static str) {
+    let known = COUNTERS.with_borrow(|counters| counters.iter().find(|(word, _)| *word == outcome).copied());
+    let counter = known.or_else(|| {
+        let counter =
+            host::define_metric(MetricType::Counter, &["kt_router_total;outcome=", outcome].concat())?;
+        COUNTERS.with_borrow_mut(|counters| counters.push((outcome, counter)));
+        Some((outcome, counter))
+    });
+    if let Some((_, counter)) = counter {
+        host::count_metric(counter);
+    }
+}
