@@ -106,11 +106,24 @@ impl Chain {
         tail.push_str(&self.head.hash);
         tail.push('"');
         line.extend_from_slice(tail.as_bytes());
-        self.head.hash = digest::hex(&digest::keyed(&self.key, line));
-        line.extend_from_slice(HASH);
-        line.extend_from_slice(self.head.hash.as_bytes());
-        line.extend_from_slice(b"\"}");
+        self.head.hash = close(&self.key, line);
     }
+}
+
+/// Ends an object without its closing brace with the hash of what it says so far, which is returned in hex.
+fn close(key: &Key, line: &mut Vec<u8>) -> String {
+    let hash = digest::hex(&digest::keyed(key, line));
+    line.extend_from_slice(HASH);
+    line.extend_from_slice(hash.as_bytes());
+    line.extend_from_slice(b"\"}");
+    hash
+}
+
+/// A JSON object with its hash, outside of any chain.
+pub fn sealed(key: &Key, object: &str) -> Vec<u8> {
+    let mut line = object.strip_suffix('}').unwrap_or(object).as_bytes().to_vec();
+    close(key, &mut line);
+    line
 }
 
 /// Whether the hash at the end of a line is that of what stands before it; `None` if there is none.

@@ -175,14 +175,15 @@ fn a_classifier_that_is_down_costs_few_requests_their_time() {
         |config| config["providers"]["targets"][2]["base_url"] = json!(closed),
     );
     let mut reasons: Vec<String> = Vec::new();
-    for turn in 0..8 {
+    for turn in 0..16 {
         let reply = stage.gateway.send(&auto(&format!("Question {turn}")));
         assert_eq!((reply.status, reply.headers.value("x-kt-target")), (200, Some("writer")));
         reasons.push(reply.headers.value("x-kt-route-reason").unwrap().to_owned());
     }
     // Three failures on each of two workers at most.
-    assert!(reasons.iter().filter(|reason| *reason == "classifier_status").count() <= 6, "{reasons:?}");
-    assert_eq!(reasons.last().map(String::as_str), Some("classifier_paused"), "{reasons:?}");
+    let count = |wanted: &str| reasons.iter().filter(|reason| *reason == wanted).count();
+    let (asked, spared) = (count("classifier_status"), count("classifier_paused"));
+    assert!((3..=6).contains(&asked) && asked + spared == 16, "{reasons:?}");
 }
 
 #[test]
@@ -277,7 +278,7 @@ fn the_cookbooks_client_runs_with_the_virtual_model() {
     let (program, _) = source.split_once("\nroutes = {").unwrap();
     let program = program.replace("meta-llama/Meta-Llama-3.1-70B-Instruct-Turbo", "org/small");
     let program = format!(
-        "{program}\nassert router_workflow('A python question', {{'auto': 'anything'}}) == 'the coder'\n"
+        "{program}\nassert router_workflow('Produce python snippet to check to see if a number is prime or not.', {{'auto': 'Best model choice for code generation tasks.'}}) == 'the coder'\n"
     );
     let python = repository::python().unwrap_or_else(|problem| panic!("{problem}"));
     let mut command = Command::new(python);
