@@ -57,6 +57,8 @@ impl Walk {
                         None if form["additionalProperties"].is_object() => {
                             self.value(value, &form["additionalProperties"].clone(), &place);
                         }
+                        // Whatever the operator likes.
+                        None if form["additionalProperties"] == true => {}
                         None => panic!("the schema does not know {place}"),
                     }
                 }

@@ -430,6 +430,7 @@ pub struct Providers {
 
 /// Strategy `router`: a model picks the target of every conversation that asks for a virtual model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Router {
     /// The virtual models. A request for any other model goes to its target, and to the others if that one fails.
@@ -454,6 +455,7 @@ pub struct Router {
 
 /// A target and what it is for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Route {
     /// Id of the target.
