@@ -4,9 +4,9 @@
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use kt_train::learn::{Settings, Task};
-use kt_train::matrix::Matrix;
-use kt_train::validate::Unseen;
+use kt_train::learn::{Settings, Task, learn, score};
+use kt_train::matrix::{Matrix, Row};
+use kt_train::validate::{Unseen, source};
 use kt_train::{document, model, sample::Sample, shared, texts, weights};
 use std::path::{Path, PathBuf};
 
@@ -45,6 +45,9 @@ enum Command {
         /// Without the groups that begin with this
         #[arg(long)]
         without: Vec<String>,
+        /// Also score the texts of this folder, which must be in no training set
+        #[arg(long)]
+        held_out: Option<PathBuf>,
     },
     /// Prints every training text as a line of JSON, to look at
     Texts {
@@ -79,7 +82,7 @@ fn main() -> Result<()> {
             }
             std::fs::write(&out, weights::file(&[&injection, &safety], &heads))?;
         }
-        Command::Validate { only, set, families, without } => {
+        Command::Validate { only, set, families, without, held_out } => {
             let mut matrix = Matrix::read(Path::new(FEATURES))?;
             let groups = std::mem::take(&mut matrix.groups);
             matrix.rows.retain(|row| {
@@ -93,6 +96,9 @@ fn main() -> Result<()> {
                 if only.as_deref().is_none_or(|only| only == name) {
                     set.iter().for_each(|(key, value)| change(&mut settings, key, *value));
                     validate(name, &matrix, task, &settings, families);
+                    if let Some(folder) = &held_out {
+                        score_held_out(folder, name, &matrix, task, &settings)?;
+                    }
                 }
             }
         }
@@ -143,6 +149,27 @@ fn validate(name: &str, matrix: &Matrix, task: Task, settings: &Settings, famili
             println!("  {sign} {name}: {above} of {texts}");
         }
     }
+}
+
+fn score_held_out(folder: &Path, name: &str, matrix: &Matrix, task: Task, settings: &Settings) -> Result<()> {
+    let group = |row: &Row| matrix.groups.get(usize::from(row.group)).map_or("", String::as_str);
+    let rows: Vec<&Row> = matrix.rows.iter().collect();
+    let weights = learn(&rows, task, settings, |row| source(group(row)));
+    let mut held_out = Matrix::observe(&shared::one(&folder.join(name).with_extension("jsonl"))?)?;
+    let rows = std::mem::take(&mut held_out.rows);
+    let scores = rows.iter().enumerate().map(|(index, row)| (index, score(&weights, row, task, settings)));
+    let unseen = Unseen { scores: scores.collect() };
+    held_out.rows = rows;
+    let (curve, close) = unseen.curves(&held_out, task);
+    println!(
+        "  texts of `{}`: AUC {:.3}, at 1 % {:.1}, at 5 % {:.1}; against close texts AUC {:.3}",
+        folder.display(),
+        curve.area(),
+        100.0 * curve.found_at(0.01),
+        100.0 * curve.found_at(0.05),
+        close.area()
+    );
+    Ok(())
 }
 
 /// All training texts.

@@ -25,6 +25,8 @@ const FALSE_ALARMS: f64 = 0.01;
 const TELLING: f64 = 0.2;
 /// Share of the attacks that rules see whose rules may go unread, because the model is calm all along.
 const MISSED_BY_RULES: f64 = 0.003;
+/// Share of the segments of harmless texts that the rules need not read.
+const CALM: f64 = 0.92;
 /// The logit of 0.8.
 const LOGIT_OF_08: f64 = 1.386_294_361_119_890_6;
 /// Scores of ordinary texts and of clear attacks spread from about 0.1 to about 0.99.
@@ -42,12 +44,21 @@ pub fn model(matrix: &Matrix, task: Task, settings: Settings) -> Model {
     Model { weights, settings, slope: SLOPE, intercept: LOGIT_OF_08 - SLOPE * threshold, gate }
 }
 
-/// What nearly all attacks that rules see reach in their best segment: rules need not read where a text is calmer.
+/// What nearly all attacks that rules see reach in their best segment, and few harmless segments do: where a text is
+/// calmer, the rules need not read it.
 fn gate(weights: &Weights, rows: &[&Row], task: Task, least: f64) -> f64 {
     let seen = rows.iter().filter(|row| task.label(row) == Some(true) && task.signs(row).0 >= TELLING);
-    let mut best: Vec<f64> = seen.map(|row| best_segment(weights, row, least)).collect();
-    best.sort_unstable_by(f64::total_cmp);
-    best.get((best.len() as f64 * MISSED_BY_RULES) as usize).copied().unwrap_or(f64::from(f32::MIN))
+    let best = seen.map(|row| best_segment(weights, row, least)).collect();
+    let harmless = rows.iter().filter(|row| task.label(row) == Some(false));
+    let segments = harmless.flat_map(|row| row.readings.iter().take(1).flatten());
+    let calm = segments.map(|segment| segment_value(weights, segment, least)).collect();
+    lowest(best, MISSED_BY_RULES).min(lowest(calm, CALM))
+}
+
+/// The value below which that share of `values` is.
+fn lowest(mut values: Vec<f64>, share: f64) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get((values.len() as f64 * share) as usize).copied().unwrap_or(f64::from(f32::MIN))
 }
 
 /// The heads that name a category.

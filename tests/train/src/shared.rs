@@ -29,6 +29,23 @@ pub fn read(folder: &Path) -> Result<Vec<Sample>> {
     Ok(samples)
 }
 
+/// The texts of one file, labelled for the model it is named after.
+pub fn one(file: &Path) -> Result<Vec<Sample>> {
+    let injection = file.file_stem().is_some_and(|name| name == "injection");
+    let samples = corpus::read(file)?.into_iter().map(|record| {
+        let positive = record.is_positive();
+        match (injection, positive) {
+            (true, _) => sample(record, Some(positive), Safety::Unknown),
+            (false, true) => {
+                let bits = bits(&record);
+                sample(record, None, Safety::Unsafe(bits))
+            }
+            (false, false) => sample(record, None, Safety::Safe),
+        }
+    });
+    Ok(samples.collect())
+}
+
 fn sample(record: Record, attack: Option<bool>, safety: Safety) -> Sample {
     let source = record.origin().to_owned();
     Sample { text: record.text, attack, safety, source, family: record.family, lang: record.lang }

@@ -122,7 +122,8 @@ impl Unseen {
     /// Fits one model for each fold.
     pub fn of(matrix: &Matrix, task: Task, settings: &Settings) -> Unseen {
         let group = |row: &Row| matrix.groups.get(usize::from(row.group)).map_or("", String::as_str);
-        let of: Vec<Option<&str>> = matrix.rows.iter().enumerate().map(|(index, row)| fold(task, group(row), index)).collect();
+        let of: Vec<Option<&str>> =
+            matrix.rows.iter().enumerate().map(|(index, row)| fold(task, group(row), index)).collect();
         let mut folds: Vec<&str> = of.iter().flatten().copied().collect();
         folds.sort_unstable();
         folds.dedup();
