@@ -44,7 +44,7 @@ fn main() {
             let start = Instant::now();
             for _ in 0..10 {
                 scorer.reset();
-                words.scan_into(&both, std::hint::black_box(&text), 0, &mut scorer);
+                words.scan_into(&both, std::hint::black_box(&text), &mut scorer);
                 std::hint::black_box(injection.inspect(&words, &scorer, &text, false));
                 matches.clear();
                 safety.inspect(&words, &text, 0, &mut matches);

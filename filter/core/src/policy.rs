@@ -229,7 +229,7 @@ impl Chain {
             _ => None,
         });
         let request_lexicon = prompt_injection::lexicon(injection, safety);
-        let answer_lexicon = prompt_injection::lexicon(None, safety);
+        let answer_lexicon = prompt_injection::answer_lexicon(safety);
         Chain { links, request_lexicon, answer_lexicon }
     }
 
@@ -317,7 +317,7 @@ impl Chain {
                 match direction {
                     Direction::Request => {
                         scratch.scorer.reset();
-                        scratch.words.scan_into(&self.request_lexicon, text, from, &mut scratch.scorer);
+                        scratch.words.scan_into(&self.request_lexicon, text, &mut scratch.scorer);
                     }
                     // A stream must come to the same verdict as the whole answer, and no sum over a text can.
                     Direction::Response => scratch.words.scan(&self.answer_lexicon, text, from),
@@ -381,7 +381,7 @@ impl Chain {
     /// Scores of the two scored policies over one text, for evaluation: prompt injection, then safety.
     pub fn scores(&self, text: &str, scratch: &mut Scratch) -> (Option<f32>, Option<f32>) {
         scratch.scorer.reset();
-        scratch.words.scan_into(&self.request_lexicon, text, 0, &mut scratch.scorer);
+        scratch.words.scan_into(&self.request_lexicon, text, &mut scratch.scorer);
         let (words, scorer) = (&scratch.words, &scratch.scorer);
         let (mut injection_score, mut safety_score) = (None, None);
         for link in &self.links {

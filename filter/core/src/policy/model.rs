@@ -13,7 +13,8 @@
 //! | 2 × 32 | coefficients of injection, then safety, as [`Coefficients`] has them: eight `f32` |
 //! | 4 | the value of one unit of a head, `f32` |
 //! | 10 × 4 | intercepts of the heads, `f32`, in the order of the safety categories |
-//! | 12 | zero |
+//! | 2 × 4 | gates of injection and safety, `f32`: rules read a segment if its weights, over the root of their number, reach it |
+//! | 4 | zero |
 //! | 65,536 × 2 | for each feature its weight for injection and for safety, `i8` |
 //! | 4,096 × 10 | for each sixteen features their weights in the heads that name a category, `i8` |
 
@@ -32,6 +33,7 @@ pub const CATEGORIES: usize = 10;
 
 const HEADER_BYTES: usize = 128;
 const HEADS_AT: usize = HEADER_BYTES + MODELS * BUCKETS;
+const GATES_AT: usize = 116;
 /// Features that share a row of the heads.
 const FEATURES_A_HEAD: usize = 16;
 const FILE_BYTES: usize = HEADS_AT + BUCKETS / FEATURES_A_HEAD * CATEGORIES;
@@ -133,7 +135,8 @@ struct Segment {
 /// The best window of a reading.
 #[derive(Debug, Clone, Copy, Default)]
 struct Best {
-    value: f32,
+    /// The square of its value, with its sign.
+    square: f32,
     start: u32,
     end: u32,
 }
@@ -160,14 +163,26 @@ pub struct Scorer {
     whole: Segment,
     window: [Segment; WINDOW_SEGMENTS],
     best: [Best; MODELS],
+    /// For each model the least number of features to divide by, and the square of the gate in units.
+    bounds: [(f32, f32); MODELS],
+    /// Where rules shall read.
+    places: Vec<(u32, u32)>,
     /// Of the readings before this one.
     worst: [Option<Outcome>; MODELS],
 }
 
 impl Default for Scorer {
     fn default() -> Scorer {
+        let coefficients = [Coefficients::of(INJECTION), Coefficients::of(SAFETY)];
+        let bounds = [INJECTION, SAFETY].map(|model| {
+            let Coefficients { least, unit, .. } = Coefficients::of(model);
+            let gate = float(GATES_AT + 4 * model) / unit;
+            (least, gate * gate.abs())
+        });
         Scorer {
-            coefficients: [Coefficients::of(INJECTION), Coefficients::of(SAFETY)],
+            coefficients,
+            bounds,
+            places: Vec::new(),
             seen: Box::new([0; BUCKETS / 64]),
             pairing: Pairing::default(),
             passage: None,
@@ -183,6 +198,7 @@ impl Scorer {
     /// Forgets the last text.
     pub fn reset(&mut self) {
         self.clear();
+        self.places.clear();
         self.worst = Default::default();
     }
 
@@ -222,7 +238,7 @@ impl Scorer {
         }
         let sum = self.whole.sums.get(model).copied().unwrap_or(0);
         let document = coefficients.unit * sum as f32 / (self.whole.features as f32).sqrt();
-        let window = coefficients.unit * best.value;
+        let window = coefficients.unit * best.square.abs().sqrt().copysign(best.square);
         let place = self.passage.clone().unwrap_or(best.start as usize..best.end as usize);
         Some(Outcome { sums: Sums { document, window }, place, decoded: self.passage.is_some() })
     }
@@ -230,28 +246,44 @@ impl Scorer {
     /// Ends a segment: the window that ends with it may be the best.
     #[inline(never)]
     fn close(&mut self, segment: Segment) {
-        self.window.rotate_left(1);
-        if let Some(last) = self.window.last_mut() {
-            *last = segment;
-        }
-        let mut window = Segment::default();
-        for part in self.window.iter().filter(|part| part.end > 0) {
-            window.start = if window.end == 0 { part.start } else { window.start };
-            window.end = part.end;
-            window.features += part.features;
-            for (all, sum) in window.sums.iter_mut().zip(part.sums) {
-                *all += sum;
+        let [oldest, middle, last] = &mut self.window;
+        (*oldest, *middle, *last) = (*middle, *last, segment);
+        let mut window = segment;
+        for part in [*middle, *oldest] {
+            if part.end > 0 {
+                window.start = part.start;
+                window.add(part);
             }
         }
-        self.whole.features += segment.features;
-        for (all, sum) in self.whole.sums.iter_mut().zip(segment.sums) {
+        let start = self.whole.start;
+        self.whole.add(segment);
+        self.whole.start = start;
+        let mut lively = false;
+        for (model, best) in self.best.iter_mut().enumerate() {
+            let of = |part: &Segment| part.sums.get(model).copied().unwrap_or(0) as f32;
+            let (least, gate) = self.bounds.get(model).copied().unwrap_or_default();
+            // The square, with its sign, orders as the value does, and has no root.
+            let square = |part: &Segment| of(part) * of(part).abs() / (part.features as f32).max(least);
+            let value = square(&window);
+            if value > best.square || best.end == 0 {
+                *best = Best { square: value, start: window.start, end: window.end };
+            }
+            lively |= square(&segment) >= gate;
+        }
+        if lively && self.passage.is_none() {
+            match self.places.last_mut() {
+                Some(place) if place.1 + 2 >= segment.start => place.1 = segment.end,
+                _ => self.places.push((segment.start, segment.end)),
+            }
+        }
+    }
+}
+
+impl Segment {
+    fn add(&mut self, other: Segment) {
+        self.features += other.features;
+        for (all, sum) in self.sums.iter_mut().zip(other.sums) {
             *all += sum;
-        }
-        for ((best, sum), coefficients) in self.best.iter_mut().zip(window.sums).zip(&self.coefficients) {
-            let value = sum as f32 / (window.features as f32).max(coefficients.least).sqrt();
-            if value > best.value || best.end == 0 {
-                *best = Best { value, start: window.start, end: window.end };
-            }
         }
     }
 }
@@ -268,6 +300,10 @@ impl Sink for Scorer {
         }
         self.clear();
         self.passage = passage;
+    }
+
+    fn places(&self) -> Option<&[(u32, u32)]> {
+        Some(&self.places)
     }
 
     fn take(&mut self, text: &[u8], tokens: &[Token]) {

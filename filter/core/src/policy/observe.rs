@@ -44,7 +44,7 @@ impl Observer {
     /// Looks at one text.
     pub fn observe(&mut self, text: &str) -> Observation {
         let mut readings = Readings::default();
-        self.words.scan_into(&self.lexicon, text, 0, &mut readings);
+        self.words.scan_into(&self.lexicon, text, &mut readings);
         Observation {
             readings: readings.readings,
             injection: self.injection.signs(&self.words, text),

@@ -209,12 +209,6 @@ impl Injection {
         built_in.chain(phrase_words(&self.custom, Side::Injection))
     }
 
-    /// Which of the words of this policy are telling.
-    fn openings() -> Openings {
-        Openings::new(rules::RULES, rules::COMMON, rules::FREQUENT, PHRASE_HEAD)
-            .also_telling(classes::MARK | views::ANNOUNCED)
-    }
-
     fn assess(&self, words: &Words, text: &str) -> Stretch {
         let mut stretch = Stretch::new();
         self.collect(words.hits(), words.sights(), text, &mut stretch, false);
@@ -321,16 +315,22 @@ fn standing(hits: &[Hit], index: usize, kind: &str) -> f32 {
     }
 }
 
-/// One lexicon for the policies in use. For answers leave the injection policy out: nothing is decoded then.
+/// One lexicon for the policies in use, to read requests with: the model says where to read, and these words wherever it
+/// does not.
 pub fn lexicon(injection: Option<&Injection>, safety: Option<&Safety>) -> Lexicon {
     let folding = injection.map_or(Folding::CHARACTERS, |injection| injection.folding);
-    let openings = [
-        injection.map_or(Openings::default(), |_| Injection::openings()),
-        safety.map_or(Openings::default(), |_| Safety::openings()),
-    ];
+    let phrases = || Openings::new(&[], 0, 0, PHRASE_HEAD);
+    let marks = phrases().also_telling(classes::MARK | views::ANNOUNCED);
     let injection = injection.into_iter().flat_map(Injection::words);
     let safety = safety.into_iter().flat_map(Safety::words);
-    Lexicon::build(injection.chain(safety), openings, folding)
+    Lexicon::build(injection.chain(safety), [marks, phrases()], folding)
+}
+
+/// The lexicon to read answers with, where rules stand alone and nothing is decoded.
+pub fn answer_lexicon(safety: Option<&Safety>) -> Lexicon {
+    let openings = safety.map_or(Openings::default(), |_| Safety::openings());
+    let safety = safety.into_iter().flat_map(Safety::words);
+    Lexicon::build(safety, [Openings::default(), openings], Folding::CHARACTERS)
 }
 
 /// The operator's phrases as hashes of words.
@@ -381,7 +381,7 @@ mod tests {
         let injection = Injection::compile(config).unwrap();
         let mut words = Words::new();
         let mut scorer = Scorer::default();
-        words.scan_into(&lexicon(Some(&injection), None), text, 0, &mut scorer);
+        words.scan_into(&lexicon(Some(&injection), None), text, &mut scorer);
         (injection.score(&words, &scorer, text, false), injection.inspect(&words, &scorer, text, false))
     }
 

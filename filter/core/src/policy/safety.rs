@@ -268,7 +268,7 @@ fn turned_round(hits: &[Hit], text: &str, words: RangeInclusive<usize>, ends: En
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::prompt_injection::lexicon;
+    use crate::policy::prompt_injection::answer_lexicon;
     use crate::scan::words::rules::MAX_HELD_BYTES;
     use proptest::prelude::*;
     use std::sync::LazyLock;
@@ -276,7 +276,7 @@ mod tests {
     fn found(config: &SafetyFilter, text: &str) -> Vec<(String, String)> {
         let safety = Safety::compile(config).unwrap();
         let mut words = Words::new();
-        words.scan(&lexicon(None, Some(&safety)), text, 0);
+        words.scan(&answer_lexicon(Some(&safety)), text, 0);
         let mut matches = Vec::new();
         safety.inspect(&words, text, 0, &mut matches);
         matches
@@ -421,7 +421,7 @@ mod tests {
             ..SafetyFilter::default()
         };
         let safety = Safety::compile(&config).unwrap();
-        let lexicon = lexicon(None, Some(&safety));
+        let lexicon = answer_lexicon(Some(&safety));
         (safety, lexicon)
     });
 

@@ -86,6 +86,8 @@ pub struct Words {
     hidden: Vec<Hit>,
     /// What a survey of the whole text gives.
     survey: Survey,
+    /// Where there may be something.
+    stretches: Vec<(usize, usize)>,
     /// What a survey of a decoded passage gives.
     view: Survey,
     /// What the next word will be.
@@ -100,21 +102,40 @@ impl Words {
         Words::default()
     }
 
-    /// Reads `text` from `from`, which must be one of its word boundaries. Known words up to 64 bytes before `from` are kept
-    /// as context.
+    /// Reads the piece of a stream that `text` is, from `from` on, which must be one of its word boundaries. Known words up to
+    /// 64 bytes before `from` are kept as context.
     pub fn scan(&mut self, lexicon: &Lexicon, text: &str, from: usize) {
-        self.scan_into(lexicon, text, from, &mut Ignore);
-    }
-
-    /// The same; every token goes to `sink`, those of decoded passages too.
-    pub fn scan_into(&mut self, lexicon: &Lexicon, text: &str, from: usize, sink: &mut dyn Sink) {
         self.hits.clear();
         self.hidden.clear();
         let from = floor_boundary(text, from.min(text.len()));
         let context = floor_boundary(text, from.saturating_sub(CONTEXT_BYTES));
+        self.survey.run(lexicon, context, &mut Tokens::new(text, &mut self.batch, &mut Ignore));
+        self.stretches.clear();
+        self.open_stretches(lexicon, text, context, from);
+        self.read(lexicon, text);
+    }
+
+    /// Reads a text that is here in full. Every token goes to `sink`, those of decoded passages too, and the places that it
+    /// names are read.
+    pub fn scan_into(&mut self, lexicon: &Lexicon, text: &str, sink: &mut dyn Sink) {
+        self.hits.clear();
+        self.hidden.clear();
         sink.begin(None);
-        self.survey.run(lexicon, context, &mut Tokens::new(text, &mut self.batch, sink));
-        self.read(lexicon, text, context, from);
+        self.survey.run(lexicon, 0, &mut Tokens::new(text, &mut self.batch, sink));
+        self.stretches.clear();
+        match sink.places() {
+            None => self.stretches.push((0, text.len())),
+            Some(places) => {
+                let around = |place: &(u32, u32)| {
+                    let start = (place.0 as usize).saturating_sub(BEFORE_BYTES);
+                    (start, (place.1 as usize + MAX_HELD_BYTES).min(text.len()))
+                };
+                self.stretches.extend(places.iter().map(around));
+                self.open_stretches(lexicon, text, 0, 0);
+                self.stretches.sort_unstable();
+            }
+        }
+        self.read(lexicon, text);
         if lexicon.folding().passages {
             self.decode(lexicon, text, sink);
         }
@@ -152,28 +173,30 @@ impl Words {
         (self.hits.get(..known).unwrap_or_default(), self.ends)
     }
 
-    /// Reads what stands around the words at or after `from` that could begin something.
-    fn read(&mut self, lexicon: &Lexicon, text: &str, context: usize, from: usize) {
-        let mut reader = Reader::new(Some(lexicon), lexicon.folder(), text, &mut self.hits);
+    /// What stands around the words at or after `from` that could begin something is worth reading.
+    fn open_stretches(&mut self, lexicon: &Lexicon, text: &str, context: usize, from: usize) {
         let sights = &self.survey.sights;
         let first = sights.partition_point(|sight| (sight.start as usize) < from);
-        let mut stretch: Option<(usize, usize)> = None;
         for (index, sight) in sights.iter().enumerate().skip(first) {
-            if !lexicon.opens(sights, index, text.len()) {
-                continue;
+            if lexicon.opens(sights, index, text.len()) {
+                let start = (sight.start as usize).saturating_sub(BEFORE_BYTES).max(context);
+                self.stretches.push((start, (sight.start as usize + AFTER_BYTES).min(text.len())));
             }
-            let start = (sight.start as usize).saturating_sub(BEFORE_BYTES).max(context);
-            let end = (sight.start as usize + AFTER_BYTES).min(text.len());
-            stretch = match stretch {
-                Some((begin, last)) if start <= last => Some((begin, last.max(end))),
-                Some((begin, last)) => {
-                    reader.read(floor_boundary(text, begin), floor_boundary(text, last));
-                    Some((start, end))
-                }
-                None => Some((start, end)),
-            };
         }
-        if let Some((begin, last)) = stretch {
+    }
+
+    /// Reads the stretches, joining those that touch.
+    fn read(&mut self, lexicon: &Lexicon, text: &str) {
+        let mut reader = Reader::new(Some(lexicon), lexicon.folder(), text, &mut self.hits);
+        let mut stretches = self.stretches.iter().copied();
+        if let Some((mut begin, mut last)) = stretches.next() {
+            for (start, end) in stretches {
+                if start > last {
+                    reader.read(floor_boundary(text, begin), floor_boundary(text, last));
+                    begin = start;
+                }
+                last = last.max(end);
+            }
             reader.read(floor_boundary(text, begin), floor_boundary(text, last));
         }
         self.ends = reader.ends(self.survey.open);
@@ -283,7 +306,7 @@ mod tests {
     #[track_caller]
     fn check_hidden(text: &str, expected: &[&str]) {
         let mut words = Words::new();
-        words.scan(&lexicon(), text, 0);
+        words.scan_into(&lexicon(), text, &mut Ignore);
         let found: Vec<&str> =
             words.hidden().iter().map(|hit| &text[hit.start as usize..hit.end as usize]).collect();
         assert_eq!(found, expected);

@@ -16,31 +16,6 @@ pub(super) const DATA_BORNE_INSTRUCTION: &str = "data_borne_instruction";
 pub(super) const LEARNED_SCORE: &str = "learned_score";
 pub(super) const CUSTOM_PATTERN: &str = "custom_pattern";
 
-/// Classes of words that stand in every other sentence: read only near others.
-pub(super) const COMMON: u64 = NOT
-    | OWN
-    | ALL
-    | WHAT
-    | YOU
-    | SAY
-    | ONLY
-    | LINE
-    | PRODUCE
-    | WHATEVER
-    | ACCEPT
-    | WITHOUT
-    | NEVER
-    | PAGE
-    | EXECUTE
-    | DO
-    | HOWTO
-    | ABOUT
-    | MINE;
-
-/// Classes of words that are not rare enough to be looked at for their own sake: rules of one of these and common words are
-/// weak, and tell only beside others.
-pub(super) const FREQUENT: u64 = DUTY | TALK | AI | READ | LIMIT | PERSONA;
-
 const fn rule(kind: &'static str, weight: f32, steps: &'static [(u64, u32)]) -> Rule {
     Rule { kind, weight, steps, unless: 0, unless_inside: MINE }
 }

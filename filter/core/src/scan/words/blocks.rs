@@ -63,7 +63,7 @@ fn last(bytes: &[u8], at: usize) -> Option<Block> {
 }
 
 #[inline(never)]
-fn end_of_run(bytes: &[u8], start: usize) -> usize {
+pub(super) fn end_of_run(bytes: &[u8], start: usize) -> usize {
     let classifier = simd::Letters::new();
     let mut end = start;
     while let Some(block) = bytes.get(end..).and_then(<[u8]>::first_chunk::<64>) {

@@ -18,6 +18,22 @@ const MAX_DIGITS: usize = 4;
 /// What a model sees of something that is no word.
 pub(super) const LONG: u64 = MULTIPLIER.rotate_left(40);
 
+/// Whether the first `length` bytes of `head`, at most eight, are all digits.
+#[inline(always)]
+pub(super) fn is_number(head: u64, length: usize) -> bool {
+    let unused = 64 - 8 * length as u32;
+    // The upper half of a digit is 3; its lower half with 6 added stays below 16.
+    let upper = (head & 0xf0f0_f0f0_f0f0_f0f0) ^ 0x3030_3030_3030_3030;
+    let lower = (head & 0x0f0f_0f0f_0f0f_0f0f) + 0x0606_0606_0606_0606 & 0xf0f0_f0f0_f0f0_f0f0;
+    (upper | lower) << unused == 0
+}
+
+/// What a model sees of a number of so many digits.
+#[inline(always)]
+pub(super) fn number(digits: usize) -> u64 {
+    exact_short(0x3030_3030_3030_3030, digits.min(MAX_DIGITS))
+}
+
 /// A word as it folds.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Folded {

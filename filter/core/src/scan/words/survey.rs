@@ -3,12 +3,12 @@
 //! Leaves all other words alone, numbers nothing, knows no sentence. Invariant: a telling word is seen whatever disguise
 //! the lexicon undoes.
 
-use super::blocks::{Block, Blocks, take};
+use super::blocks::{end_of_run, take};
 use super::hash::{eight, hash, long, short};
-use super::odd::{Folded, LONG, MAX_FOLDED_BYTES, OddWords};
+use super::odd::{Folded, LONG, MAX_FOLDED_BYTES, OddWords, is_number, number};
 use super::tokens::Tokens;
 use super::{Lexicon, Sight};
-use crate::scan::normalize;
+use crate::scan::{normalize, simd};
 
 /// So many single letters in a row are a word that was spaced out.
 const SPACED_LETTERS: u32 = 5;
@@ -44,89 +44,96 @@ struct Singles {
 impl Survey {
     /// Looks at the text of `tokens` from `from` on.
     pub(super) fn run(&mut self, lexicon: &Lexicon, from: usize, tokens: &mut Tokens) {
-        let text = tokens.text;
+        let bytes = tokens.text.as_bytes();
         self.sights.clear();
         self.encoded.clear();
         self.spaced = None;
-        self.open = text.len();
-        let bytes = text.as_bytes();
+        self.open = bytes.len();
+        let classifier = simd::Letters::new();
         let mut before = Singles::default();
-        let mut blocks = Blocks::new(bytes, from);
-        while let Some(block) = blocks.next() {
-            if let Some(end) = block.long {
-                self.odd_run(lexicon, block.at, end, from, tokens);
+        let mut tail = [0; 2 * WINDOW];
+        // What is read, where it stands in the text, and where in it the text ends.
+        let (mut source, mut base, mut stop) = (bytes, 0, bytes.len());
+        let mut at = from;
+        while at < stop {
+            let Some(window) = source.get(at..).and_then(<[u8]>::first_chunk::<WINDOW>) else {
+                // The last bytes move to where there is room behind them, so that every word can be loaded whole.
+                let rest = bytes.get(at..).unwrap_or_default();
+                for (to, byte) in tail.iter_mut().zip(rest) {
+                    *to = *byte;
+                }
+                (source, base, stop, at) = (&tail, at, rest.len(), 0);
+                continue;
+            };
+            let Some(block) = window.first_chunk::<64>() else { break };
+            let (mut runs, mut odd) = classifier.of(block);
+            let cut = runs.leading_ones();
+            if cut == 64 {
+                let end = end_of_run(bytes, base + at);
+                self.odd_run(lexicon, base + at, end, from, tokens);
+                at = end - base;
                 continue;
             }
-            let Block { at, mut runs, odd, .. } = block;
+            runs &= u64::MAX >> cut;
+            // What touches either end of the text, or is cut off by `from`, is looked at with care.
+            odd |= u64::from(base + at == from && from > 0);
+            if stop - at <= 64 {
+                odd |= 1 << (stop - at - 1);
+            }
             let starts = runs & !(runs << 1);
-            let singles = Singles { at, letters: starts & !(runs >> 1) & !odd, starts };
+            let singles = Singles { at: base + at, letters: starts & !(runs >> 1) & !odd, starts };
             if (before.letters.count_ones() + singles.letters.count_ones()) >= SPACED_LETTERS
                 && self.spaced.is_none()
             {
                 self.spaced = spaced([before, singles]);
             }
             before = singles;
-            if odd & runs == 0
-                && at != from
-                && let Some(window) = bytes.get(at..).and_then(<[u8]>::first_chunk::<WINDOW>)
-            {
-                self.plain(lexicon, at, runs, window, from, tokens);
-                continue;
-            }
+            let origin = base + at;
+            at += 64 - cut as usize;
             while runs != 0 {
                 let inside = runs;
                 let (first, beyond) = take(&mut runs);
-                let (start, end) = (at + first as usize, at + beyond as usize);
-                let length = (beyond - first) as usize;
-                let calm = odd & inside & !runs == 0 && start != from && end != bytes.len();
-                let hash = match eight(bytes, start) {
-                    Some(head) if calm && length <= 8 => short(head, length),
-                    Some(head) if calm && length <= 16 => {
-                        long(head, eight(bytes, end - 8).unwrap_or(0), length)
-                    }
-                    _ => {
-                        self.odd_run(lexicon, start, end, from, tokens);
-                        continue;
-                    }
+                let (first, beyond) = (first as usize, beyond as usize);
+                let length = beyond - first;
+                let head = eight(window, first).unwrap_or(0);
+                if odd & (inside ^ runs) != 0 {
+                    self.odd_word(lexicon, head, origin + first, origin + beyond, from, tokens);
+                    continue;
+                }
+                let hash = if length <= 8 {
+                    short(head, length)
+                } else if length <= 16 {
+                    long(head, eight(window, beyond - 8).unwrap_or(0), length)
+                } else {
+                    self.odd_run(lexicon, origin + first, origin + beyond, from, tokens);
+                    continue;
                 };
-                tokens.push(start, end, hash);
+                tokens.push(origin + first, origin + beyond, hash);
                 if lexicon.may_tell(hash) {
-                    self.see(lexicon, start, end, hash);
+                    self.see(lexicon, origin + first, origin + beyond, hash);
                 }
             }
         }
         tokens.flush();
     }
 
-    /// The words of a block without a digit or foreign letter, somewhere inside the text: nearly all there are.
-    #[inline(always)]
-    fn plain(
+    /// A word with digits or other scripts, or at either end of the text, that begins with `head`. Most are numbers.
+    #[inline(never)]
+    fn odd_word(
         &mut self,
         lexicon: &Lexicon,
-        at: usize,
-        mut runs: u64,
-        window: &[u8; WINDOW],
+        head: u64,
+        start: usize,
+        end: usize,
         from: usize,
         tokens: &mut Tokens,
     ) {
-        while runs != 0 {
-            let (first, beyond) = take(&mut runs);
-            let (first, beyond) = (first as usize, beyond as usize);
-            let length = beyond - first;
-            let head = eight(window, first).unwrap_or(0);
-            let hash = if length <= 8 {
-                short(head, length)
-            } else if length <= 16 {
-                long(head, eight(window, beyond - 8).unwrap_or(0), length)
-            } else {
-                self.odd_run(lexicon, at + first, at + beyond, from, tokens);
-                continue;
-            };
-            tokens.push(at + first, at + beyond, hash);
-            if lexicon.may_tell(hash) {
-                self.see(lexicon, at + first, at + beyond, hash);
-            }
+        let length = end - start;
+        let rim = end == tokens.text.len() || start == from && from > 0;
+        if length <= 8 && !rim && is_number(head, length) {
+            return tokens.push(start, end, number(length));
         }
+        self.odd_run(lexicon, start, end, from, tokens);
     }
 
     #[inline(never)]
@@ -145,7 +152,7 @@ impl Survey {
             if bytes.len() >= ENCODED_RUN_BYTES && self.encoded.len() < MAX_ENCODED_RUNS {
                 self.encoded.push(start);
             }
-            if end != text.len() && start != from {
+            if end != text.len() && (start != from || from == 0) {
                 if bytes.len() > MAX_FOLDED_BYTES {
                     return tokens.push(start, end, LONG);
                 }

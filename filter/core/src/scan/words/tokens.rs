@@ -22,6 +22,11 @@ pub struct Token {
 pub trait Sink {
     /// A reading begins: the text as it stands, or what a passage of it decodes to.
     fn begin(&mut self, passage: Option<Range<usize>>);
+    /// Where the text as it stands is worth reading in full: first and last byte of each place, in order; `None`: everywhere.
+    fn places(&self) -> Option<&[(u32, u32)]> {
+        None
+    }
+
     /// The next tokens of `text`.
     fn take(&mut self, text: &[u8], tokens: &[Token]);
 }

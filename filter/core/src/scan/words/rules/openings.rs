@@ -19,6 +19,8 @@ pub struct Openings {
     sure: u64,
     /// For each class, what it needs.
     needs: Vec<Vec<Needs>>,
+    /// For each class, any of what it needs first.
+    first: Vec<u64>,
 }
 
 impl Openings {
@@ -28,6 +30,7 @@ impl Openings {
     pub fn new(rules: &[Rule], common: u64, frequent: u64, sure: u64) -> Openings {
         let mut openings = Openings { telling: sure, anchors: sure, sure, ..Openings::default() };
         openings.needs = vec![Vec::new(); 64];
+        openings.first = vec![0; 64];
         for rule in rules {
             let mut telling = rule.steps.iter().map(|step| step.0).filter(|classes| classes & common == 0);
             let Some(anchor) = telling.next() else { continue };
@@ -42,6 +45,9 @@ impl Openings {
                 if anchor >> class & 1 != 0 && !list.contains(&needs) {
                     list.push(needs);
                 }
+            }
+            for (class, first) in openings.first.iter_mut().enumerate() {
+                *first |= if anchor >> class & 1 != 0 { needs[0] } else { 0 };
             }
         }
         openings
@@ -63,6 +69,10 @@ impl Openings {
         while left != 0 {
             let class = left.trailing_zeros() as usize;
             left &= left - 1;
+            // Nearly always nothing of it is there.
+            if self.first.get(class).is_none_or(|first| first & ahead == 0) {
+                continue;
+            }
             if self.needs.get(class).is_some_and(|list| list.iter().any(|needs| needs.iter().all(met))) {
                 return true;
             }
