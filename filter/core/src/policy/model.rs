@@ -19,7 +19,7 @@
 //! | 4,096 × 10 | for each sixteen features their weights in the heads that name a category, `i8` |
 
 use crate::scan::words::features::{BUCKETS, Pairing, SEGMENT_TOKENS, WINDOW_SEGMENTS};
-use crate::scan::words::{Sink, Token};
+use crate::scan::words::{Lively, Sink, Token};
 use std::ops::Range;
 
 /// The two models.
@@ -34,6 +34,12 @@ pub const CATEGORIES: usize = 10;
 const HEADER_BYTES: usize = 128;
 const HEADS_AT: usize = HEADER_BYTES + MODELS * BUCKETS;
 const GATES_AT: usize = 116;
+/// A segment of fewer features is held against the gate as if it had so many: a short text may be one clear order.
+const LEAST_OF_GATE: f32 = 12.0;
+/// Tokens before a lively segment that rules read along.
+const BEFORE: usize = 16;
+/// Tokens after it: the reach of a rule.
+const AFTER: usize = 24;
 /// Features that share a row of the heads.
 const FEATURES_A_HEAD: usize = 16;
 const FILE_BYTES: usize = HEADS_AT + BUCKETS / FEATURES_A_HEAD * CATEGORIES;
@@ -165,8 +171,13 @@ pub struct Scorer {
     best: [Best; MODELS],
     /// For each model the least number of features to divide by, and the square of the gate in units.
     bounds: [(f32, f32); MODELS],
-    /// Where rules shall read.
-    places: Vec<(u32, u32)>,
+    /// What rules shall read.
+    lively: Lively,
+    /// The last tokens of the batch before, and how many there are.
+    before: [Token; BEFORE],
+    held: usize,
+    /// The last lively segment wants tokens of the next batch.
+    unfinished: bool,
     /// Of the readings before this one.
     worst: [Option<Outcome>; MODELS],
 }
@@ -182,7 +193,10 @@ impl Default for Scorer {
         Scorer {
             coefficients,
             bounds,
-            places: Vec::new(),
+            lively: Lively::default(),
+            before: [Token::default(); BEFORE],
+            held: 0,
+            unfinished: false,
             seen: Box::new([0; BUCKETS / 64]),
             pairing: Pairing::default(),
             passage: None,
@@ -198,7 +212,8 @@ impl Scorer {
     /// Forgets the last text.
     pub fn reset(&mut self) {
         self.clear();
-        self.places.clear();
+        self.lively.clear();
+        (self.held, self.unfinished) = (0, false);
         self.worst = Default::default();
     }
 
@@ -243,9 +258,9 @@ impl Scorer {
         Some(Outcome { sums: Sums { document, window }, place, decoded: self.passage.is_some() })
     }
 
-    /// Ends a segment: the window that ends with it may be the best.
+    /// Ends a segment: the window that ends with it may be the best. Whether rules shall read it.
     #[inline(never)]
-    fn close(&mut self, segment: Segment) {
+    fn close(&mut self, segment: Segment) -> bool {
         let [oldest, middle, last] = &mut self.window;
         (*oldest, *middle, *last) = (*middle, *last, segment);
         let mut window = segment;
@@ -268,13 +283,41 @@ impl Scorer {
             if value > best.square || best.end == 0 {
                 *best = Best { square: value, start: window.start, end: window.end };
             }
-            lively |= square(&segment) >= gate;
+            let own = of(&segment) * of(&segment).abs() / (segment.features as f32).max(LEAST_OF_GATE);
+            lively |= own >= gate;
         }
-        if lively && self.passage.is_none() {
-            match self.places.last_mut() {
-                Some(place) if place.1 + 2 >= segment.start => place.1 = segment.end,
-                _ => self.places.push((segment.start, segment.end)),
+        lively
+    }
+
+    /// Keeps the lively ones among the segments of `tokens`, a bit each, with their neighbours.
+    #[inline(never)]
+    fn keep(&mut self, tokens: &[Token], lively: u32) {
+        let mut last = None;
+        if self.unfinished {
+            self.lively.add(tokens.get(..AFTER).unwrap_or(tokens), true);
+            last = Some(AFTER);
+            self.unfinished = false;
+        }
+        for segment in (0..32).filter(|segment| lively >> segment & 1 != 0) {
+            let start = segment * SEGMENT_TOKENS;
+            let begin = start.saturating_sub(BEFORE);
+            let end = start + SEGMENT_TOKENS + AFTER;
+            let follows = last.is_some_and(|last| begin <= last);
+            if start < BEFORE && !follows {
+                let before = self.before;
+                self.lively.add(before.get(..self.held).unwrap_or_default(), false);
+                self.lively.add(tokens.get(begin..end.min(tokens.len())).unwrap_or_default(), true);
+            } else {
+                self.lively.add(tokens.get(begin..end.min(tokens.len())).unwrap_or_default(), follows);
             }
+            self.unfinished = end > tokens.len();
+            last = Some(end);
+        }
+        self.held = tokens.len().min(BEFORE);
+        for (to, from) in
+            self.before.iter_mut().zip(tokens.get(tokens.len() - self.held..).unwrap_or_default())
+        {
+            *to = *from;
         }
     }
 }
@@ -302,13 +345,14 @@ impl Sink for Scorer {
         self.passage = passage;
     }
 
-    fn places(&self) -> Option<&[(u32, u32)]> {
-        Some(&self.places)
+    fn lively(&self) -> Option<&Lively> {
+        Some(&self.lively)
     }
 
     fn take(&mut self, text: &[u8], tokens: &[Token]) {
         let rows = rows();
-        for tokens in tokens.chunks(SEGMENT_TOKENS) {
+        let mut lively = 0;
+        for (number, tokens) in tokens.chunks(SEGMENT_TOKENS).enumerate() {
             let [mut injection, mut safety] = [0; MODELS];
             let mut features = 0;
             let seen = &mut *self.seen;
@@ -330,7 +374,11 @@ impl Sink for Scorer {
             });
             let start = tokens.first().map_or(0, |token| token.start);
             let end = tokens.last().map_or(0, |token| token.end);
-            self.close(Segment { sums: [injection, safety], features, start, end });
+            let closed = self.close(Segment { sums: [injection, safety], features, start, end });
+            lively |= u32::from(closed) << number;
+        }
+        if self.passage.is_none() {
+            self.keep(tokens, lively);
         }
     }
 }

@@ -29,7 +29,7 @@ macro_rules! classes {
 pub(crate) use classes;
 
 pub use lexicon::{Classes, Lexicon, Side, hashes};
-pub use tokens::{Ignore, Sink, Token};
+pub use tokens::{Ignore, Lively, Sink, Token};
 
 use crate::scan::normalize::{Folder, views};
 use hash::hash;
@@ -123,19 +123,16 @@ impl Words {
         sink.begin(None);
         self.survey.run(lexicon, 0, &mut Tokens::new(text, &mut self.batch, sink));
         self.stretches.clear();
-        match sink.places() {
-            None => self.stretches.push((0, text.len())),
-            Some(places) => {
-                let around = |place: &(u32, u32)| {
-                    let start = (place.0 as usize).saturating_sub(BEFORE_BYTES);
-                    (start, (place.1 as usize + MAX_HELD_BYTES).min(text.len()))
-                };
-                self.stretches.extend(places.iter().map(around));
-                self.open_stretches(lexicon, text, 0, 0);
+        self.open_stretches(lexicon, text, 0, 0);
+        match sink.lively() {
+            Some(lively) if self.stretches.is_empty() => self.read_tokens(lexicon, text, lively),
+            lively => {
+                let places = lively.map_or(vec![(0, text.len())], |lively| places(lively));
+                self.stretches.extend(places);
                 self.stretches.sort_unstable();
+                self.read(lexicon, text);
             }
         }
-        self.read(lexicon, text);
         if lexicon.folding().passages {
             self.decode(lexicon, text, sink);
         }
@@ -185,6 +182,27 @@ impl Words {
         }
     }
 
+    /// Looks up tokens that were cut already.
+    fn read_tokens(&mut self, lexicon: &Lexicon, text: &str, lively: &Lively) {
+        let bytes = text.as_bytes();
+        let mut stretches = lively.stretches.iter().peekable();
+        let (mut ordinal, mut sentence, mut last_end) = (0, 0, 0);
+        for (index, token) in lively.tokens.iter().enumerate() {
+            if stretches.next_if(|begin| **begin as usize == index).is_some() {
+                (ordinal, sentence) = (ordinal + APART, sentence + 2);
+            } else if token.start != last_end + 1 || bytes.get(last_end as usize) != Some(&b' ') {
+                let gap = bytes.get(last_end as usize..token.start as usize).unwrap_or_default();
+                sentence += u32::from(sentence::ends(gap));
+            }
+            last_end = token.end;
+            if let Some(classes) = lexicon.find(token.hash) {
+                let Token { start, end, hash, disguised } = *token;
+                self.hits.push(Hit { start, end, ordinal, sentence, hash, classes, disguised });
+            }
+            ordinal += 1;
+        }
+    }
+
     /// Reads the stretches, joining those that touch.
     fn read(&mut self, lexicon: &Lexicon, text: &str) {
         let mut reader = Reader::new(Some(lexicon), lexicon.folder(), text, &mut self.hits);
@@ -207,11 +225,11 @@ impl Words {
         let announced =
             self.survey.sights.iter().any(|sight| sight.classes.injection & views::ANNOUNCED != 0);
         let Survey { encoded, spaced, .. } = &self.survey;
-        if encoded.is_empty() && spaced.is_none() && !announced {
+        if encoded.is_empty() && spaced.is_empty() && !announced {
             return;
         }
         let mut hits = Vec::new();
-        let signs = views::Signs { encoded, spaced: *spaced, announced };
+        let signs = views::Signs { encoded, spaced, announced };
         for view in views::of(text, signs) {
             let gap = self.hidden.last().map_or(0, |hit| hit.ordinal + APART);
             let sentence = self.hidden.last().map_or(0, |hit| hit.sentence + 2);
@@ -239,6 +257,16 @@ impl Words {
             }));
         }
     }
+}
+
+/// Where the stretches of tokens stand in the text.
+fn places(lively: &Lively) -> Vec<(usize, usize)> {
+    let ends = lively.stretches.iter().skip(1).map(|begin| *begin as usize).chain([lively.tokens.len()]);
+    let of = |(begin, end): (&u32, usize)| {
+        let tokens = lively.tokens.get(*begin as usize..end).unwrap_or_default();
+        Some((tokens.first()?.start as usize, tokens.last()?.end as usize))
+    };
+    lively.stretches.iter().zip(ends).filter_map(of).collect()
 }
 
 /// Every word of a text, known or not.

@@ -31,8 +31,8 @@ const MAX_SPACING_BYTES: usize = 6;
 pub struct Signs<'a> {
     /// Where long runs of letters and digits begin, in order.
     pub encoded: &'a [usize],
-    /// From where on single letters stand in a row.
-    pub spaced: Option<usize>,
+    /// Where letters begin to stand alone, several in a row, in order.
+    pub spaced: &'a [usize],
     /// A cipher was announced.
     pub announced: bool,
 }
@@ -77,9 +77,7 @@ impl View {
 pub fn of(text: &str, signs: Signs<'_>) -> Vec<View> {
     let mut views = Vec::new();
     decoded(text, signs.encoded, &mut views);
-    if let Some(from) = signs.spaced {
-        spaced(text, from, &mut views);
-    }
+    spaced(text, signs.spaced, &mut views);
     if signs.announced {
         let end =
             (0..=text.len().min(MAX_CIPHER_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
@@ -189,41 +187,45 @@ fn view(decoded: &[u8], place: impl Fn(usize) -> (usize, usize)) -> Option<View>
 }
 
 /// Letters set apart, `i g n o r e` or `i-g-n-o-r-e`: joined, with a space where the spacing changes.
-fn spaced(text: &str, from: usize, views: &mut Vec<View>) {
-    let from = (0..=from).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    let folding = Folding::CHARACTERS;
+fn spaced(text: &str, places: &[usize], views: &mut Vec<View>) {
+    let mut budget = MAX_SPACED_BYTES;
+    let mut done = 0;
+    for place in places {
+        if *place < done || views.len() >= MAX_PASSAGES || budget == 0 {
+            continue;
+        }
+        let (mut letters, end) = set_apart(text, *place);
+        done = end;
+        letters.truncate(budget);
+        if letters.len() >= MIN_SPACED_LETTERS {
+            budget -= letters.len();
+            views.push(joined(text, &letters));
+        }
+    }
+}
+
+/// The letters that stand alone from `from` on, with their places, and where that ends.
+fn set_apart(text: &str, from: usize) -> (Vec<(char, usize, usize)>, usize) {
     let mut letters: Vec<(char, usize, usize)> = Vec::new();
     let mut inside = false;
-    let mut budget = MAX_SPACED_BYTES;
-    let mut close = |letters: &mut Vec<(char, usize, usize)>| {
-        if letters.len() >= MIN_SPACED_LETTERS && views.len() < MAX_PASSAGES && budget > 0 {
-            letters.truncate(budget);
-            let view = joined(text, letters);
-            budget = budget.saturating_sub(view.text.len());
-            views.push(view);
-        }
-        letters.clear();
-    };
     for (at, character) in text.get(from..).unwrap_or_default().char_indices() {
         let at = from + at;
-        let end = at + character.len_utf8();
-        let Folded::Letter(letter, _) = fold(character, folding) else {
+        let Folded::Letter(letter, _) = fold(character, Folding::CHARACTERS) else {
             inside = false;
             continue;
         };
         if inside {
             // The last letter began a word of several: it was not set apart.
             letters.pop();
-            close(&mut letters);
-        } else {
-            if letters.last().is_some_and(|last| at - last.2 > MAX_SPACING_BYTES) {
-                close(&mut letters);
-            }
-            letters.push((letter, at, end));
+            return (letters, at);
         }
+        if letters.last().is_some_and(|last| at - last.2 > MAX_SPACING_BYTES) {
+            return (letters, at);
+        }
+        letters.push((letter, at, at + character.len_utf8()));
         inside = true;
     }
-    close(&mut letters);
+    (letters, text.len())
 }
 
 fn joined(text: &str, letters: &[(char, usize, usize)]) -> View {
@@ -248,7 +250,7 @@ fn joined(text: &str, letters: &[(char, usize, usize)]) -> View {
 mod tests {
     use super::*;
 
-    const NONE: Signs<'_> = Signs { encoded: &[], spaced: None, announced: false };
+    const NONE: Signs<'_> = Signs { encoded: &[], spaced: &[], announced: false };
 
     #[track_caller]
     fn check(text: &str, signs: Signs<'_>, expected: &[&str]) {
@@ -275,11 +277,12 @@ mod tests {
 
     #[test]
     fn letters_set_apart_are_joined() {
-        let spaced = Signs { spaced: Some(0), ..NONE };
-        check("so i g n o r e   t h e   rules", spaced, &["ignore the"]);
+        let spaced = Signs { spaced: &[0], ..NONE };
+        check("so i g n o r e   t h e   rules", Signs { spaced: &[3], ..NONE }, &["ignore the"]);
         check("i-g-n-o-r-e a-l-l", spaced, &["ignore all"]);
         check("f o r g e t", spaced, &["forget"]);
         check("a b c of it", spaced, &[]);
+        check("a b c d e, it. f o r g e t", Signs { spaced: &[0, 15], ..NONE }, &["abcde", "forget"]);
     }
 
     #[test]

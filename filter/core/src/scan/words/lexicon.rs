@@ -3,6 +3,7 @@
 //! Holds hashes, not words; who reads the classes decides what they mean. Invariant: a word of the table is found by the
 //! hash of its folded spelling, whatever disguise [`Folding`] undoes.
 
+use super::odd::Folded;
 use super::rules::{MAX_HELD_BYTES, Openings};
 use super::{Sight, every_word};
 use crate::scan::normalize::{Folder, Folding};
@@ -52,12 +53,11 @@ const FILTER_WORDS: usize = 1024;
 pub struct Lexicon {
     /// A bit for the hash of each telling word.
     filter: Box<[u64; FILTER_WORDS]>,
-    /// Hashes of words by open addressing, zero where none is; a power of two, at most half full.
+    /// Words by open addressing, zero where none is; a power of two, at most half full. The upper 48 bits are those of the
+    /// hash, the lower sixteen say which of `classes` the word has, counted from one: one load tells both.
     slots: Vec<u64>,
     /// Leaves as many of the upper bits of a hash as number the slots; in those of a short word the lower ones are all zero.
     shift: u32,
-    /// For each slot, which of `classes` its word has. Many words share one; apart from the hashes they stay in the cache.
-    class_of: Vec<u16>,
     classes: Vec<Classes>,
     folder: Folder,
     /// What could begin with a telling word, by side.
@@ -79,7 +79,15 @@ impl Lexicon {
                 Side::Injection => Classes { injection: classes, safety: 0 },
                 Side::Safety => Classes { injection: 0, safety: classes },
             };
-            known.extend(every_word(list, &folder).into_iter().map(|word| (word.hash, classes)));
+            for word in every_word(list, &folder) {
+                known.push((word.hash, classes));
+                // A word with digits is looked up by what a model knows it by, too.
+                let spelled = list.as_bytes().get(word.start as usize..word.end as usize).unwrap_or_default();
+                if spelled.iter().any(u8::is_ascii_digit) {
+                    let folded = Folded::plain(list.as_bytes(), word.start as usize, word.end as usize);
+                    known.push((folded.feature(), classes));
+                }
+            }
         }
         known.sort_unstable_by_key(|word| word.0);
         known.dedup_by(|next, kept| {
@@ -94,7 +102,6 @@ impl Lexicon {
             filter: Box::new([0; FILTER_WORDS]),
             slots: vec![0; size],
             shift: 64 - size.trailing_zeros(),
-            class_of: vec![0; size],
             classes: Vec::new(),
             folder,
             openings,
@@ -136,11 +143,12 @@ impl Lexicon {
         loop {
             match self.slots.get(at) {
                 Some(0) | None => return None,
-                Some(found) if *found == hash => break,
+                Some(found) if (found ^ hash) >> 16 == 0 => {
+                    return self.classes.get(usize::from(*found as u16) - 1).copied();
+                }
                 Some(_) => at = (at + 1) & mask,
             }
         }
-        self.classes.get(usize::from(*self.class_of.get(at)?)).copied()
     }
 
     /// Whether the telling word at `index` could begin something in a text of `length` bytes.
@@ -183,8 +191,8 @@ impl Lexicon {
         while self.slots.get(at).is_some_and(|slot| *slot != 0) {
             at = (at + 1) & mask;
         }
-        if let (Some(slot), Some(class)) = (self.slots.get_mut(at), self.class_of.get_mut(at)) {
-            (*slot, *class) = (hash, set);
+        if let Some(slot) = self.slots.get_mut(at) {
+            *slot = hash >> 16 << 16 | u64::from(set + 1);
         }
     }
 }

@@ -6,12 +6,14 @@
 use super::blocks::{end_of_run, take};
 use super::hash::{eight, hash, long, short};
 use super::odd::{Folded, LONG, MAX_FOLDED_BYTES, OddWords, is_number, number};
-use super::tokens::Tokens;
+use super::tokens::{Token, Tokens};
 use super::{Lexicon, Sight};
 use crate::scan::{normalize, simd};
 
 /// So many single letters in a row are a word that was spaced out.
 const SPACED_LETTERS: u32 = 5;
+/// Places where letters stand alone that are looked at in one text.
+const MAX_SPACED_RUNS: usize = 64;
 /// Long runs that are looked at in one text; beyond it is a dump of data.
 const MAX_ENCODED_RUNS: usize = 64;
 /// A shorter run of letters and digits hides no sentence worth decoding.
@@ -27,8 +29,8 @@ pub(super) struct Survey {
     pub(super) sights: Vec<Sight>,
     /// Where long runs begin that may be an encoding.
     pub(super) encoded: Vec<usize>,
-    /// Where the first letters stand that were set apart.
-    pub(super) spaced: Option<usize>,
+    /// Where letters begin to stand alone.
+    pub(super) spaced: Vec<usize>,
     /// Start of a word that reaches the end of the text and may go on; else the end of the text.
     pub(super) open: usize,
 }
@@ -47,7 +49,7 @@ impl Survey {
         let bytes = tokens.text.as_bytes();
         self.sights.clear();
         self.encoded.clear();
-        self.spaced = None;
+        self.spaced.clear();
         self.open = bytes.len();
         let classifier = simd::Letters::new();
         let mut before = Singles::default();
@@ -83,9 +85,9 @@ impl Survey {
             let starts = runs & !(runs << 1);
             let singles = Singles { at: base + at, letters: starts & !(runs >> 1) & !odd, starts };
             if (before.letters.count_ones() + singles.letters.count_ones()) >= SPACED_LETTERS
-                && self.spaced.is_none()
+                && self.spaced.len() < MAX_SPACED_RUNS
             {
-                self.spaced = spaced([before, singles]);
+                self.spaced.extend(spaced([before, singles]));
             }
             before = singles;
             let origin = base + at;
@@ -157,7 +159,9 @@ impl Survey {
                     return tokens.push(start, end, LONG);
                 }
                 let word = Folded::plain(text.as_bytes(), start, end);
-                tokens.push(start, end, word.feature());
+                let disguised = word.is_leet();
+                let (start, end) = (start as u32, end as u32);
+                tokens.add(Token { start, end, hash: word.feature(), disguised });
                 if !bytes.iter().all(u8::is_ascii_digit) {
                     self.look_up(lexicon, &word);
                 }
@@ -167,7 +171,8 @@ impl Survey {
         let mut words = OddWords::new(text, lexicon.folder(), start, end, Some(lexicon));
         let mut word = OddWords::blank();
         while words.next(&mut word, Some(tokens)) {
-            tokens.push(word.start, word.end, word.feature());
+            let (start, end, disguised) = (word.start as u32, word.end as u32, word.disguised);
+            tokens.add(Token { start, end, hash: word.feature(), disguised });
             self.look_up(lexicon, &word);
             if word.end == text.len() {
                 self.open = word.start;

@@ -16,14 +16,43 @@ pub struct Token {
     pub end: u32,
     /// What a model knows it by.
     pub hash: u64,
+    /// It did not look like this.
+    pub disguised: bool,
+}
+
+/// Stretches of tokens that are worth a closer look, each with its neighbours.
+#[derive(Debug, Clone, Default)]
+pub struct Lively {
+    /// All of them.
+    pub tokens: Vec<Token>,
+    /// Where in `tokens` each stretch begins.
+    pub stretches: Vec<u32>,
+}
+
+impl Lively {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.tokens.clear();
+        self.stretches.clear();
+    }
+
+    /// Adds tokens; those that are here already are left out, and a gap begins a new stretch.
+    pub fn add(&mut self, tokens: &[Token], follow: bool) {
+        let known = self.tokens.last().map_or(0, |last| last.end);
+        let fresh = tokens.partition_point(|token| token.start < known);
+        if !follow || self.tokens.is_empty() {
+            self.stretches.push(self.tokens.len() as u32);
+        }
+        self.tokens.extend_from_slice(tokens.get(fresh..).unwrap_or_default());
+    }
 }
 
 /// Who counts them.
 pub trait Sink {
     /// A reading begins: the text as it stands, or what a passage of it decodes to.
     fn begin(&mut self, passage: Option<Range<usize>>);
-    /// Where the text as it stands is worth reading in full: first and last byte of each place, in order; `None`: everywhere.
-    fn places(&self) -> Option<&[(u32, u32)]> {
+    /// What of the text as it stands is worth reading in full; `None`: everything.
+    fn lively(&self) -> Option<&Lively> {
         None
     }
 
@@ -48,8 +77,13 @@ impl<'a> Tokens<'a> {
 
     #[inline(always)]
     pub(super) fn push(&mut self, start: usize, end: usize, hash: u64) {
+        self.add(Token { start: start as u32, end: end as u32, hash, disguised: false });
+    }
+
+    #[inline(always)]
+    pub(super) fn add(&mut self, token: Token) {
         if let Some(slot) = self.batch.get_mut(self.count) {
-            *slot = Token { start: start as u32, end: end as u32, hash };
+            *slot = token;
         }
         self.count += 1;
         if self.count == BATCH {
