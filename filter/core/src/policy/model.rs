@@ -36,6 +36,8 @@ const HEADS_AT: usize = HEADER_BYTES + MODELS * BUCKETS;
 const GATES_AT: usize = 116;
 /// A segment of fewer features is held against the gate as if it had so many: a short text may be one clear order.
 const LEAST_OF_GATE: f32 = 12.0;
+/// A text of no more tokens is read in full.
+const SHORT: usize = 2 * SEGMENT_TOKENS;
 /// Tokens before a lively segment that rules read along.
 const BEFORE: usize = 16;
 /// Tokens after it: the reach of a rule.
@@ -298,7 +300,8 @@ impl Scorer {
             last = Some(AFTER);
             self.unfinished = false;
         }
-        for segment in (0..32).filter(|segment| lively >> segment & 1 != 0) {
+        for segment in (0..tokens.len().div_ceil(SEGMENT_TOKENS)).filter(|segment| lively >> segment & 1 != 0)
+        {
             let start = segment * SEGMENT_TOKENS;
             let begin = start.saturating_sub(BEFORE);
             let end = start + SEGMENT_TOKENS + AFTER;
@@ -378,7 +381,9 @@ impl Sink for Scorer {
             lively |= u32::from(closed) << number;
         }
         if self.passage.is_none() {
-            self.keep(tokens, lively);
+            // A short text costs little, and says too little to be sure that it is calm.
+            let short = self.held == 0 && tokens.len() <= SHORT;
+            self.keep(tokens, if short { u32::MAX >> 16 } else { lively });
         }
     }
 }

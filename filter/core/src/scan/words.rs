@@ -127,7 +127,7 @@ impl Words {
         match sink.lively() {
             Some(lively) if self.stretches.is_empty() => self.read_tokens(lexicon, text, lively),
             lively => {
-                let places = lively.map_or(vec![(0, text.len())], |lively| places(lively));
+                let places = lively.map_or(vec![(0, text.len())], places);
                 self.stretches.extend(places);
                 self.stretches.sort_unstable();
                 self.read(lexicon, text);

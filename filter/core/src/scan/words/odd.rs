@@ -24,7 +24,7 @@ pub(super) fn is_number(head: u64, length: usize) -> bool {
     let unused = 64 - 8 * length as u32;
     // The upper half of a digit is 3; its lower half with 6 added stays below 16.
     let upper = (head & 0xf0f0_f0f0_f0f0_f0f0) ^ 0x3030_3030_3030_3030;
-    let lower = (head & 0x0f0f_0f0f_0f0f_0f0f) + 0x0606_0606_0606_0606 & 0xf0f0_f0f0_f0f0_f0f0;
+    let lower = ((head & 0x0f0f_0f0f_0f0f_0f0f) + 0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0;
     (upper | lower) << unused == 0
 }
 
