@@ -2,8 +2,14 @@
 //!
 //! What a scenario is, is [`kt_control::scenario`]'s business, which users have as `kt-control policy test`.
 
-#![allow(clippy::panic, reason = "a scenario that cannot be read or does not hold fails its test")]
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a scenario that cannot be read or does not hold fails its test"
+)]
 
+pub mod law;
 #[cfg(test)]
 mod tests;
 

@@ -15,6 +15,7 @@ use kt_core::plan;
 use kt_core::plugin::PluginConfig;
 use kt_tests::client::Call;
 use kt_tests::repository;
+use kt_tests::scenario::law::{Cuts, check_law};
 use kt_tests::scenario::{self, Arrival, Host, ModelAnswer, Outcome, SentUpstream};
 use kt_tests::wire::Headers;
 use serde_json::{Value, json};
@@ -139,6 +140,11 @@ fn check_redacted(upstream: Option<Message>) {
 fn every_scenario_holds_for_every_arrival() {
     let arrivals = [Arrival::Whole, Arrival::ByEvent, Arrival::ByBytes(1), Arrival::ByBytes(7)];
     scenario::check_all(&mut Wasmtime::default(), &arrivals, |config| scenario::targets(config) == 1);
+}
+
+#[test]
+fn every_stream_of_the_corpus_delivers_the_redaction_of_the_whole_for_a_sample_of_chunkings() {
+    check_law(&mut Wasmtime::default(), Cuts { two_every: 61, bytewise: true, random: 5 });
 }
 
 #[test]

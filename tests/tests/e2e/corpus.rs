@@ -1,8 +1,9 @@
 //! The scenario corpus through the real Envoy.
 
-use crate::with_config;
+use crate::{http2, with_config};
 use kt_tests::client::Call;
 use kt_tests::envoy::Gateway;
+use kt_tests::scenario::law::{Cuts, check_law};
 use kt_tests::scenario::{self, Arrival, Host, ModelAnswer, Outcome, SentUpstream};
 use kt_tests::upstream::{Answer, Upstream};
 use serde_json::Value;
@@ -22,6 +23,8 @@ struct Running {
 #[derive(Default)]
 struct Envoy {
     running: Option<Running>,
+    /// The client speaks HTTP/2.
+    http2: bool,
 }
 
 impl Envoy {
@@ -38,10 +41,14 @@ impl Envoy {
 
 impl Host for Envoy {
     fn exchange(&mut self, config: &Value, call: &Call, answer: &ModelAnswer) -> Outcome {
+        let http2 = self.http2;
         let running = self.serving(config);
         let scripted = scripted(answer);
         running.upstream.script(move |_| scripted.clone());
-        let reply = running.gateway.send(call);
+        let reply = match http2 {
+            false => running.gateway.send(call),
+            true => http2::call(running.gateway.address(), call),
+        };
         running.events += 1;
         let event = running.gateway.await_events(running.events).pop();
         let mut requests = running.upstream.take_requests();
@@ -76,4 +83,17 @@ fn scripted(answer: &ModelAnswer) -> Answer {
 fn every_scenario_holds_for_every_arrival() {
     let arrivals = [Arrival::Whole, Arrival::ByEvent, Arrival::ByBytes(7)];
     scenario::check_all(&mut Envoy::default(), &arrivals, |config| scenario::targets(config) == 1);
+}
+
+/// Few, because each takes milliseconds for every piece.
+const SAMPLE: Cuts = Cuts { two_every: 397, bytewise: false, random: 1 };
+
+#[test]
+fn a_sample_of_chunkings_delivers_the_redaction_of_the_whole_to_http1_clients() {
+    check_law(&mut Envoy::default(), SAMPLE);
+}
+
+#[test]
+fn a_sample_of_chunkings_delivers_the_redaction_of_the_whole_to_http2_clients() {
+    check_law(&mut Envoy { http2: true, ..Envoy::default() }, SAMPLE);
 }
