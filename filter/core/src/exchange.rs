@@ -108,6 +108,8 @@ pub struct Exchange {
     /// `None`: what is forwarded is not ours to read.
     endpoint: Option<Endpoint>,
     active: Active,
+    /// The client wants an answer that is JSON.
+    json_answer: bool,
     record: Record,
     account: Account,
     stream: Option<Stream>,
@@ -123,6 +125,7 @@ impl Exchange {
             head: RequestHead::default(),
             endpoint: None,
             active: Active::default(),
+            json_answer: false,
             record: Record::default(),
             account: Account::default(),
             stream: None,

@@ -91,6 +91,7 @@ pub fn judged(host: &mut impl Host, config: &Value, call: &Call, lane: &str, tex
     let call = match call.path.contains("responses") {
         true => {
             let mut body: Value = serde_json::from_slice(&call.body).unwrap();
+            body["response_format"] = body.pointer("/text/format").cloned().unwrap_or_default();
             body["messages"] = json!([{"role": "user", "content": "Hello"}]);
             Call { path: "/v1/chat/completions".into(), body: body.to_string().into_bytes(), ..call.clone() }
         }

@@ -196,7 +196,7 @@ fn a_delta_that_nothing_can_change_leaves_in_the_callback_it_came_in() {
     let mut exchange = vm.stream();
     ask(&mut exchange, &chat("Hello", true));
     exchange.response_headers(&[(":status", "200"), ("content-type", "text/event-stream")], false);
-    for word in ["The ", "quick ", "brown "] {
+    for word in ["the ", "quick ", "brown "] {
         let delta = json!({"choices": [{"index": 0, "delta": {"content": word}}]});
         let event = format!("data: {delta}\n\n");
         let before = exchange.delivered().len();

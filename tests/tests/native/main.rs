@@ -1,6 +1,7 @@
 //! The scenario corpus run natively, on the engine alone: no ABI, no Envoy, every way of arriving.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod held;
 mod law;
 
 use kt_core::exchange::Gateway;

@@ -161,6 +161,7 @@ impl Exchange {
             Err(error) => return Err(self.refuse(Reply::bad_body(&error), Ended::Refused)),
         };
         self.record.stream = request.stream;
+        self.json_answer = request.json_answer;
         self.head.model = request.model.as_ref().map(|model| model.name.clone().into_owned());
         self.activate();
         let mut splices = Vec::new();

@@ -7,6 +7,7 @@ use crate::config::OnError;
 use crate::event::{Ended, Unread};
 use crate::message::response;
 use crate::message::rewrite::{self, Splice};
+use crate::message::text::open_json;
 use crate::policy::Direction;
 use crate::reply::Reply;
 
@@ -89,7 +90,7 @@ impl Exchange {
             set.extend(self.record.headers());
         }
         if mode == AnswerMode::Stream {
-            self.stream = self.endpoint.map(Stream::new);
+            self.stream = self.endpoint.map(|endpoint| Stream::new(endpoint, self.json_answer));
         }
         AnswerStart { mode, set, drop_content_length: mode == AnswerMode::Stream }
     }
@@ -120,7 +121,7 @@ impl Exchange {
         let Some(endpoint) = self.endpoint else {
             return Err(self.fail());
         };
-        let answer = match response::read(endpoint, body) {
+        let mut answer = match response::read(endpoint, body) {
             Ok(answer) => answer,
             Err(_) => {
                 return match self.uninspectable("not the JSON it should be") {
@@ -132,6 +133,9 @@ impl Exchange {
         self.record.usage = answer.usage;
         self.record.model_served = answer.model.as_ref().map(|model| model.clone().into_owned());
         self.record.unscanned.add(&answer.unscanned);
+        if self.json_answer {
+            open_json(&mut answer.texts, body);
+        }
         let mut splices: Vec<Splice> = Vec::new();
         let blocking =
             self.inspect_texts(Direction::Response, &answer.texts, &answer.leaks, body, &mut splices);

@@ -13,7 +13,7 @@ use crate::holdback::{Edit, LaneHold, Progress};
 use crate::message::Endpoint;
 use crate::message::delta::{self, Event};
 use crate::message::rewrite::{self, Splice};
-use crate::message::text::{Channel, Lane};
+use crate::message::text::{Channel, Lane, open_json};
 use crate::policy::{Direction, Finding};
 use crate::reply::{self, Reply};
 use crate::sse::decode::{Decoder, Frame};
@@ -38,6 +38,8 @@ pub enum ChunkStep {
 /// The state of one streamed answer.
 pub(super) struct Stream {
     endpoint: Endpoint,
+    /// What is said is to be JSON.
+    is_json: bool,
     decoder: Decoder,
     lanes: Vec<(Lane, LaneHold)>,
     queue: VecDeque<Queued>,
@@ -76,9 +78,10 @@ enum Stop {
 }
 
 impl Stream {
-    pub(super) fn new(endpoint: Endpoint) -> Stream {
+    pub(super) fn new(endpoint: Endpoint, is_json: bool) -> Stream {
         Stream {
             endpoint,
+            is_json,
             decoder: Decoder::default(),
             lanes: Vec::new(),
             queue: VecDeque::new(),
@@ -92,7 +95,8 @@ impl Stream {
         if let Some(position) = self.lanes.iter().position(|(known, _)| *known == lane) {
             return position;
         }
-        self.lanes.push((lane, LaneHold::new(lane.channel.is_json())));
+        let is_json = lane.channel.is_json() || self.is_json && lane.channel.is_said();
+        self.lanes.push((lane, LaneHold::new(is_json)));
         self.lanes.len() - 1
     }
 }
@@ -174,13 +178,13 @@ impl Exchange {
             out.extend_from_slice(frame.bytes());
             return Ok(());
         };
-        if frame.is_done() {
+        if data.trim_ascii() == b"[DONE]" {
             drop(data);
             self.finish_lanes(gateway, stream, |_| true)?;
             stream.queue.push_back(Queued::barrier(frame));
             return Ok(());
         }
-        let event = match delta::read(stream.endpoint, &data) {
+        let mut event = match delta::read(stream.endpoint, &data) {
             Ok(event) => event,
             Err(_) if gateway.config.gateway.on_error == OnError::Allow => {
                 drop(data);
@@ -228,6 +232,9 @@ impl Exchange {
             self.finish_lanes(gateway, stream, |lane| {
                 event.finished.contains(&lane.choice) || event.lane_done == Some(*lane)
             })?;
+        }
+        if stream.is_json {
+            open_json(&mut event.whole, &data);
         }
         let edited = match event.whole.is_empty() {
             true => None,

@@ -30,6 +30,8 @@ pub(super) struct Reader<'a> {
     pub(super) unscanned: Unscanned,
     /// Role of the texts that are found; a message that names its role sets it afterwards.
     pub(super) role: Role,
+    /// A request wants its answer to be JSON.
+    pub(super) json_answer: bool,
     /// Where the last `role` of a turn is written.
     pub(super) role_at: Option<Range<usize>>,
 }
@@ -42,6 +44,7 @@ impl<'a> Reader<'a> {
             leaks: Vec::new(),
             unscanned: Unscanned::default(),
             role,
+            json_answer: false,
             role_at: None,
         })
     }
@@ -184,6 +187,12 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         Ok(Some(self.cursor.value()?.1))
+    }
+
+    /// Notes whether the kind of format that comes next is one of JSON.
+    pub(super) fn format_kind(&mut self) -> Result<()> {
+        self.json_answer |= self.word()?.is_some_and(|kind| kind.starts_with("json"));
+        Ok(())
     }
 
     /// The name that a string says, or nothing where there is a value of another kind.

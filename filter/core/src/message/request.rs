@@ -36,6 +36,8 @@ pub struct Request<'a> {
     pub token_prompt: bool,
     /// It goes on from text that the provider keeps and that was never seen here.
     pub goes_on_from_unseen: bool,
+    /// The answer is to be JSON.
+    pub json_answer: bool,
     /// Just after the opening brace of the body.
     pub body_open: usize,
     /// The body has no member.
@@ -108,7 +110,8 @@ impl Request<'_> {
 pub fn read(endpoint: Endpoint, body: &[u8]) -> std::result::Result<Request<'_>, BodyError> {
     let mut reader = Reader::new(body, Role::User)?;
     let request = reader.request(endpoint).map_err(|_| reader.cursor.failure())?;
-    Ok(Request { texts: reader.texts, unscanned: reader.unscanned, ..request })
+    let (json_answer, unscanned) = (reader.json_answer, reader.unscanned);
+    Ok(Request { texts: reader.texts, json_answer, unscanned, ..request })
 }
 const TOOL: schema::Places = schema::Places {
     whole: "tools[].function",
@@ -149,6 +152,7 @@ impl<'a> Reader<'a> {
             unscanned: Unscanned::default(),
             token_prompt: false,
             goes_on_from_unseen: false,
+            json_answer: false,
             body_open: self.cursor.offset(),
             empty: true,
         };
@@ -233,7 +237,7 @@ impl<'a> Reader<'a> {
             Name::Type => {
                 reader.cursor.kind()?;
                 kind = Some(reader.cursor.offset());
-                reader.cursor.skip()
+                reader.format_kind()
             }
             _ => reader.cursor.skip(),
         })?;

@@ -17,12 +17,13 @@ pub(super) struct Places {
 }
 
 impl<'a> Reader<'a> {
-    /// An object with `name`, `description` and a JSON Schema under `parameters` or `schema`.
+    /// An object with `name`, `description` and a JSON Schema under `parameters` or `schema`; of a format, also its `type`.
     pub(super) fn definition(&mut self, places: &'static Places, at: At) -> Result<()> {
         self.each_member_of(places.whole, |reader, key| match key {
             Name::Name => reader.text(places.name, at, Channel::Definition),
             Name::Description => reader.text(places.description, at, Channel::Definition),
             Name::Parameters | Name::Schema => reader.schema(places.schema, at),
+            Name::Type => reader.format_kind(),
             _ => reader.cursor.skip(),
         })
     }

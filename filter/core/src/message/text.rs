@@ -4,6 +4,7 @@
 //! body valid JSON.
 
 use super::escape::{Positions, decode, encoded};
+use super::nested;
 use super::rewrite::Splice;
 use crate::config::Role;
 use crate::order::by_place;
@@ -135,6 +136,11 @@ impl Channel {
     /// JSON text in pieces: what counts is what its strings say.
     pub fn is_json(self) -> bool {
         matches!(self, Channel::ToolCall(_) | Channel::FunctionCall | Channel::OutputArguments)
+    }
+
+    /// What an answer that is to be JSON says.
+    pub fn is_said(self) -> bool {
+        matches!(self, Channel::Content | Channel::Text | Channel::Output(_))
     }
 
     /// The same channel of another part.
@@ -289,6 +295,19 @@ impl fmt::Debug for Text<'_> {
             .field("role", &self.role)
             .field("bytes", &self.value.len())
             .finish_non_exhaustive()
+    }
+}
+
+/// Puts the leaves of what the answer in `body` says in its place: the answer is to be JSON, and has to stay it.
+pub fn open_json<'a>(texts: &mut Vec<Text<'a>>, body: &'a [u8]) {
+    for text in std::mem::take(texts) {
+        let written = std::str::from_utf8(body.get(text.span.clone()).unwrap_or_default());
+        match written {
+            Ok(written) if text.layer == Layer::String && text.channel.is_said() => {
+                nested::push(text, written, texts);
+            }
+            _ => texts.push(text),
+        }
     }
 }
 

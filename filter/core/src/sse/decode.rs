@@ -144,11 +144,6 @@ impl Frame {
         std::str::from_utf8(value).ok()
     }
 
-    /// Whether this is the `[DONE]` that ends an OpenAI stream.
-    pub fn is_done(&self) -> bool {
-        self.data().is_some_and(|data| data.trim_ascii() == b"[DONE]")
-    }
-
     /// The same frame with another payload: all other lines, the order and the line ends stay.
     pub fn with_data(&self, data: &[u8]) -> Vec<u8> {
         let mut rewritten = Vec::with_capacity(self.bytes.len() + data.len());
