@@ -40,6 +40,10 @@ const COUNTRY: Kinds = 128;
 const SMALL: Kinds = 256;
 /// Stands where a number would.
 const NUMBERLESS: Kinds = 512;
+/// A kind of street in small letters after the name.
+const SMALL_LAST: Kinds = 2048;
+/// A kind of street for certain if it begins with a capital letter.
+const CAPITAL: Kinds = 1024;
 
 const ROWS: &[(Kinds, &str)] = &[
     (
@@ -53,18 +57,19 @@ const ROWS: &[(Kinds, &str)] = &[
     ),
     (
         FIRST,
-        "rue|avenue|boulevard|bd|chemin|impasse|allee|alle|soseaua|bulevardul|drumul|splaiul|pasadizo|prolongacion|continuacion|calle|avda|avenida|paseo|camino|carretera|piazza|piazzale|viale|vicolo|\
-         rua|travessa|alameda|ul|ulica|aleja|ulice|namesti|nabrezi|via|corso|strasse|rambla|ronda|glorieta|pasaje|urbanizacion|\
-         contrada|strada|jalan",
+        "rue|avenue|boulevard|bd|chemin|impasse|allee|alle|soseaua|bulevardul|drumul|splaiul|pasadizo|prolongacion|continuacion|calle|avda|avenida|paseo|camino|carretera|piazza|piazzale|vicolo|\
+         rua|travessa|alameda|ul|ulica|aleja|ulice|namesti|nabrezi|corso|strasse|rambla|ronda|glorieta|pasaje|urbanizacion|\
+         contrada|jalan",
     ),
+    (PERHAPS_FIRST | CAPITAL, "via|largo|strada|viale"),
     (
         PERHAPS_FIRST,
-        "pl|av|al|os|cl|place|quai|route|cours|passage|square|largo|plac|plaza|praca|estrada|borgo|cuesta|callejon|privada|rte|\
+        "pl|av|al|os|cl|place|quai|route|cours|passage|square|plac|plaza|praca|estrada|borgo|cuesta|callejon|privada|rte|\
          residence|residencia|lieu|flat|apartment|apt|unit|suite|studio|room|villa|plot|block|building|house",
     ),
     (
         PARTICLE,
-        "pod|nad|na|vorm|vor|hinter|bis|ter|quater|de|la|le|les|du|des|da|do|dos|das|di|del|della|dei|degli|delle|dell|van|von|der|den|dem|het|ten|ter|of|the|am|an|auf|im|\
+        "lui|pod|nad|na|vorm|vor|hinter|bis|ter|quater|de|la|le|les|du|des|da|do|dos|das|di|del|della|dei|degli|delle|dell|van|von|der|den|dem|het|ten|ter|of|the|am|an|auf|im|\
          in|zu|zum|zur|und|y|e|i|et|sur|sous|aux|au|en|l|d|el|los|las|san|santa|saint|upon|by|ob|bei|near|c",
     ),
     (
@@ -74,6 +79,7 @@ const ROWS: &[(Kinds, &str)] = &[
          no|nr|num|block|bl|blok|sector|po",
     ),
     (NUMBERLESS, "s/n|sn"),
+    (SMALL_LAST, "utca|utja|ut|ter|korut|setany|koz"),
     (DIRECTION, "n|s|e|w|ne|nw|se|sw|north|south|east|west|northeast|northwest|southeast|southwest"),
     (
         COUNTRY,
@@ -84,7 +90,7 @@ const ROWS: &[(Kinds, &str)] = &[
     ),
     (
         SMALL,
-        "i|ved|pa|til|w|v|is|are|was|as|at|in|to|on|ist|sind|lautet|unter|an|auf|im|est|sont|au|aux|a|es|son|e|en|il|sono|op|te|w|je|the|of|me|us|\
+        "em|de|den|die|das|till|przy|do|pe|bij|aan|osoitteessa|i|ved|pa|til|w|v|is|are|was|as|at|in|to|on|ist|sind|lautet|unter|an|auf|im|est|sont|au|aux|a|es|son|e|en|il|sono|op|te|w|je|the|of|me|us|\
          our|my|her|his|their|it|them|for|follows|below|und|zu|nach|folgende|wie|suit|como|segue|al|alla|presso|chez|u|na|no|der|dem|la|le",
     ),
 ];
@@ -187,13 +193,12 @@ impl Word {
 
     /// All that the word is.
     fn kinds(&self) -> Kinds {
-        let Some(first) = self.as_slice().first() else { return 0 };
         // `C/ Mayor` and `C/Mayor`.
         if self.as_slice().starts_with(b"c/") {
             return FIRST;
         }
         WORDS
-            .beginning_with(*first)
+            .like(self.as_slice())
             .filter(|(_, word)| *word == self.as_slice())
             .fold(0, |kinds, (kind, _)| kinds | kind)
     }
@@ -205,9 +210,9 @@ impl Word {
             // Short kinds end other words as well.
             match before.len() {
                 0 => Some(true),
-                1..=2 => None,
-                3.. if entry.len() <= 3 && before.len() < 4 => None,
-                3.. => Some(false),
+                1..=2 if entry.len() < 5 => None,
+                _ if entry.len() <= 3 && before.len() < 4 => None,
+                _ => Some(false),
             }
         })
     }
@@ -251,9 +256,9 @@ struct Part {
     closed: bool,
 }
 
-/// The address that begins at `start`. `announced`: a label says so.
+/// The address that begins at `start`. `announced`: a label says so, which is the costlier question.
 #[inline(never)]
-pub(super) fn verify(text: &Cursor, start: usize, announced: bool) -> Verdict {
+pub(super) fn verify(text: &Cursor, start: usize, announced: impl FnOnce() -> bool) -> Verdict {
     let limit = start + LONGEST;
     let street = part(text, start, limit, true)?;
     let mut end = street.end;
@@ -266,6 +271,8 @@ pub(super) fn verify(text: &Cursor, start: usize, announced: bool) -> Verdict {
     let mut tentative = None;
     let mut parts = 0;
     let mut place_follows = false;
+    // A part without numbers, on whatever line, is the place.
+    let mut placed = false;
     // A country may follow what is complete.
     let mut complete = code.is_some();
     while parts < 5 {
@@ -296,23 +303,23 @@ pub(super) fn verify(text: &Cursor, start: usize, announced: bool) -> Verdict {
             end = part.end;
             complete = true;
             // `10099, San Mauro Torinese (TO)`: the street comes right before, so the place is yet to come.
-            place_follows = part.words == 0 && parts == 1;
+            place_follows = part.words == 0 && !placed;
         } else if !part.closed {
             break;
         } else if same_line {
             tentative = Some(part.end);
             numbered |= part.numbers > 0;
         }
+        placed |= part.numbers == 0;
         at = part.end;
     }
+    let by_itself = numbered && street.closed && !text.before(start + 1, 1).is_ascii_digit();
     let sure = match (code, street.street) {
-        (Some(true), _) => true,
-        (Some(false), kind) => kind != Street::Unknown || announced,
+        (Some(true), _) | (Some(false), Street::Weak | Street::Strong) => true,
         (None, Street::Strong) => numbered,
-        (None, Street::Weak) => announced && numbered,
-        (None, Street::Unknown) => {
-            announced && numbered && street.closed && !text.before(start + 1, 1).is_ascii_digit()
-        }
+        (Some(false), Street::Unknown) => announced(),
+        (None, Street::Weak) => numbered && announced(),
+        (None, Street::Unknown) => by_itself && announced(),
     };
     if !sure {
         return Ok(None);
@@ -334,8 +341,21 @@ pub(super) fn may_begin(text: &Cursor, digit: usize) -> Result<bool, usize> {
             return Ok(false);
         }
         let name = end + comma + 1;
-        Ok(is_letter(text.at(name)?) && token(text, name, true)?.is_some()
-            || text.at(name)?.is_ascii_digit() && end - digit < 6)
+        let first = text.at(name)?;
+        if is_capital([first, text.at(name + 1)?]) {
+            return Ok(true);
+        }
+        // `12 5th Avenue`.
+        if first.is_ascii_digit() {
+            let end = text.digits(name, 4)?;
+            return Ok(matches!(text.at(end)?, b's' | b'n' | b'r' | b't'));
+        }
+        if !first.is_ascii_lowercase() {
+            return Ok(false);
+        }
+        // `12, rue de la Paix`, `12 bis, rue de la Paix`.
+        Ok(Word::of(text.slice(name, word_end(text, name)?)).kinds() & (FIRST | PERHAPS_FIRST | PARTICLE)
+            != 0)
     };
     name_follows().map_err(|Open| digit)
 }
@@ -402,6 +422,8 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
     // Where the street ends, once its kind was there: what follows may be the next sentence.
     let mut sealed = None;
     let mut unit = false;
+    // The token before is the number of a unit.
+    let mut numbered = false;
     while tokens < 2 * MOST_WORDS && at < limit {
         tokens += 1;
         let plain = unit || first && part.numbers == 0;
@@ -416,7 +438,7 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
                 let suffix = word.street_suffix().is_some();
                 let (after, before) =
                     (kinds & (LAST | PERHAPS_LAST) != 0 && named, kinds & (FIRST | PERHAPS_FIRST) != 0);
-                let strong = named && kinds & LAST != 0 || suffix || kinds & FIRST != 0;
+                let strong = named && kinds & LAST != 0 || suffix || kinds & (FIRST | CAPITAL) != 0;
                 if strong || after || before {
                     part.street = part.street.max(if strong { Street::Strong } else { Street::Weak });
                 }
@@ -434,6 +456,8 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
                         part.street.max(if kinds & FIRST != 0 { Street::Strong } else { Street::Weak });
                 }
             }
+            // A second number is that of a part of the house.
+            Token::Number if first && part.numbers > 0 && !unit && !directly && !numbered => break,
             Token::Number => {
                 // The number of the house, or of a part of it.
                 let belongs = part.numbers == 0 || unit;
@@ -450,6 +474,7 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
                 part.end = end;
             }
         }
+        numbered = unit && matches!(token, Token::Number);
         unit = kinds & UNIT != 0;
         at = end;
         // Between tokens stands one space; after a number also a comma, if a street follows: `63, rue de Chauvin`.
@@ -554,13 +579,24 @@ fn token(text: &Cursor, at: usize, plain: bool) -> Result<Option<(Token, usize)>
         return Ok(Some((Token::Name, end)));
     }
     let word = Word::of(text.slice(at, end));
-    let particle =
-        word.kinds() & (PARTICLE | FIRST | PERHAPS_FIRST) != 0 || word.street_suffix() == Some(true);
+    let particle = word.kinds() & (PARTICLE | FIRST | PERHAPS_FIRST | SMALL_LAST) != 0
+        || word.street_suffix() == Some(true);
     Ok(particle.then_some((Token::Particle, end)))
 }
 
 /// The postcode of one of `shapes` that begins at `at`.
 fn code(text: &Cursor, at: usize, shapes: &[u8]) -> Result<Option<usize>, Open> {
+    // Names are more frequent: of the first four bytes of a code, one is a digit.
+    let mut digit = false;
+    for ahead in 0..4 {
+        digit |= text.at(at + ahead)?.is_ascii_digit();
+        if digit {
+            break;
+        }
+    }
+    if !digit {
+        return Ok(None);
+    }
     for shape in shapes.split(|byte| *byte == b'|') {
         if let Some(end) = fits(shape, text, at)?
             && !is_alphanumeric(text.at(end)?)
@@ -611,27 +647,27 @@ pub(super) fn start_before(
             let Some(before) = gap_before(text, end) else { break };
             before
         };
-        crossed |= !last && text.slice(before, end) != b" ";
+        let apart = !last && text.slice(before, end) != b" ";
         let start = word_before(text, before);
         if start == before || before - start > LONGEST_WORD {
             break;
         }
         let capital = is_capital([text.before(start + 1, 1), text.before(start + 2, 1)]);
-        if last && !capital {
-            break;
-        }
         let word = Word::of(text.slice(start, before));
         let kinds = word.kinds();
         let first = kinds & (FIRST | PERHAPS_FIRST) != 0;
-        if !capital && !first && kinds & PARTICLE == 0 {
+        if last && !capital && kinds & SMALL_LAST == 0
+            || !capital && !first && kinds & (PARTICLE | SMALL_LAST) == 0
+        {
             break;
         }
+        crossed |= apart;
         match last.then(|| word.street_suffix()).flatten() {
             _ if crossed => {}
             // `Lange Straße 5`.
             Some(true) => {
                 adjective = true;
-                best = Some(start);
+                best = capital.then_some(start);
             }
             Some(false) => best = Some(start),
             None if first && (!last || kinds & UNIT != 0) => best = Some(start),

@@ -113,7 +113,7 @@ const ROWS: &[(Topic, &str)] = &[
          direccion|vivo en|vive en|viven en|envi|calle y|ubicad|indirizz|abito|abita|spedi|consegn|recapit|sede.|\
          adres|woon|wonend|bezorg|verzend|gevestigd|enderec|moro.|mora.|morada|entreg|localizad|\
          bor pa|bor i.|bostad|bosatt|levereras|leverans|bopael|bopel|bor.|osoite|asun.|asuu|toimit|\
-         mieszka|zamieszk|wyslij|dostaw|bydlis|trval|dorucit|doruc|adresi|ikamet|oturuyor|teslimat|lakcim|cimem|cime.|\
+         mieszka|zamieszk|wyslij|dostaw|bydlis|trval|dorucit|doruc|adresi|ikamet|oturuyor|teslimat|lakcim|cim.|cimem|cime.|\
          адрес|прожива|живу|доставк|住所|地址|住址|주소|住在",
     ),
     (
@@ -267,10 +267,15 @@ const NEIGHBOURS: usize = 12;
 
 /// Where the clause begins in which a value at `start` stands: after a digit, a line, a sentence.
 fn clause(text: &Cursor, start: usize) -> usize {
-    let limit = start.saturating_sub(REACH);
+    let mut limit = start.saturating_sub(REACH);
     let mut at = start;
     while at > limit {
         let byte = text.before(at, 1);
+        // Most bytes are letters and spaces.
+        if byte.is_ascii_alphabetic() || byte == b' ' {
+            at -= 1;
+            continue;
+        }
         let ends = match byte {
             b';' | b'!' => true,
             // `Passport number:` on a line of its own announces what stands on the next.
@@ -300,11 +305,15 @@ fn clause(text: &Cursor, start: usize) -> usize {
         }
         at -= 1;
     }
-    // Not in the middle of a word.
-    if at == limit {
-        while at < start && (is_alphanumeric(text.before(at, 1)) || text.before(at + 1, 1) >= 0x80) {
-            at += 1;
-        }
+    // Not in the middle of a letter or a word; scripts that write without spaces have no words.
+    let continues = |at: usize| {
+        let (before, here) = (text.before(at, 1), text.before(at + 1, 1));
+        let letter = |byte: u8| is_alphanumeric(byte) || (0x80..0xE0).contains(&byte);
+        (0x80..0xC0).contains(&here) || letter(before) && letter(here)
+    };
+    while at == limit && limit > 0 && at < start && continues(at) {
+        at += 1;
+        limit += 1;
     }
     at
 }
@@ -418,8 +427,7 @@ pub(super) fn labels(text: &Cursor, start: usize) -> Labels {
 /// The longest labels of each topic at one place.
 fn find(folded: &Folded, at: usize, from: usize, labels: &mut Labels) {
     let rest = folded.as_slice().get(at..).unwrap_or_default();
-    let Some(first) = rest.first() else { return };
-    for (topic, label) in LABELS.beginning_with(*first) {
+    for (topic, label) in LABELS.like(rest) {
         let (label, whole) = match label.split_last() {
             Some((b'.', label)) => (label, true),
             _ => (label, false),

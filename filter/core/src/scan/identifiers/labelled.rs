@@ -16,8 +16,11 @@ const LONGEST_WORD: usize = 20;
 /// Letters of a word that stands before a value as its first part: `AB 12 34 56 C`, `MORGA 657054`.
 const LONGEST_PREFIX: usize = 5;
 
-/// Fewest letters and digits of a value that is no date.
+/// Fewest letters and digits of a value that is no date; of one that is not medical, one more.
 const FEWEST: usize = 5;
+
+/// Letters and digits of the longest form, beyond which nobody has to count.
+const MOST: usize = 18;
 
 /// Most bytes between a label and a value that has no check of its own.
 const LONGEST_GAP: usize = 34;
@@ -124,24 +127,27 @@ impl Walk<'_> {
             attempt!(self.fax(digit, labels));
         }
         let prefix = prefix(text, start);
-        if self.plausible(prefix.unwrap_or(start)) {
+        if text.number_begins(prefix.unwrap_or(start))
+            && let Some(extent) = self.extent(prefix.unwrap_or(start))
+        {
             let labels = labels.of(text);
             if !labels.vetoed() {
                 if labels.topics() & NUMBERED != 0
                     && let Some(prefix) = prefix
                 {
-                    attempt!(self.numbered(prefix, labels));
+                    attempt!(self.numbered(prefix, extent, labels));
                 }
-                attempt!(self.numbered(start, labels));
+                attempt!(self.numbered(start, extent, labels));
             }
         }
         Ok(None)
     }
 
-    /// Enough letters and digits follow, in one run or joined by single separators. Whatever is accepted has that many, so
-    /// this does not depend on what follows it.
-    fn plausible(&self, start: usize) -> bool {
+    /// Letters and digits that follow, in one run or joined by single separators, as far as they matter; `None`: too few for
+    /// anything. Whatever is accepted has that many, so this does not depend on what follows it.
+    fn extent(&self, start: usize) -> Option<usize> {
         let rest = self.text.bytes().get(start..).unwrap_or_default();
+        let fewest = if self.set.meets(Identifiers::HEALTHCARE) { FEWEST } else { FEWEST + 1 };
         let mut count = 0;
         let mut joint = false;
         for byte in rest {
@@ -149,15 +155,18 @@ impl Walk<'_> {
                 _ if is_alphanumeric(*byte) => {
                     joint = false;
                     count += 1;
-                    if count == FEWEST {
-                        return true;
+                    if count == MOST {
+                        break;
                     }
                 }
-                b' ' | b'-' | b'.' | b'/' if !joint => joint = true,
-                _ => return false,
+                // `3.14159` is no document.
+                b'.' if count == 1 => break,
+                b' ' | b'-' | b'.' | b'/' | b'+' if !joint => joint = true,
+                _ => return (count >= fewest).then_some(count),
             }
         }
-        self.text.more()
+        let more = self.text.more() && count < MOST && rest.get(1) != Some(&b'.');
+        if more { Some(MOST) } else { (count >= fewest).then_some(count) }
     }
 
     /// An address whose first digit is at `digit`.
@@ -169,17 +178,19 @@ impl Walk<'_> {
         let mut label = |at: usize| labels.before(text, at).nearest(ADDRESS).map(|label| label.end);
         let before = address::gap_before(text, digit)
             .and_then(|before| address::start_before(text, digit, before, false, &mut label));
+        let verify = |start: usize, labels: &mut Lazy| {
+            let announced = || {
+                let label = labels.before(text, start).nearest(ADDRESS);
+                label.is_some_and(|label| address::connects(text, label.end, start))
+            };
+            found(Identifier::Address, start, address::verify(text, start, announced))
+        };
         if let Some(start) = before
             && start >= self.floor
         {
-            let announced = label(start).is_some_and(|label| address::connects(text, label, start));
-            attempt!(found(Identifier::Address, start, address::verify(text, start, announced)));
+            attempt!(verify(start, labels));
         }
-        if !address::may_begin(text, digit)? {
-            return Ok(None);
-        }
-        let announced = label(digit).is_some_and(|label| address::connects(text, label, digit));
-        found(Identifier::Address, digit, address::verify(text, digit, announced))
+        if address::may_begin(text, digit)? { verify(digit, labels) } else { Ok(None) }
     }
 
     /// A date of birth whose first digit is at `digit`.
@@ -213,7 +224,7 @@ impl Walk<'_> {
 
     /// A number of a table that begins at `start`.
     #[inline(never)]
-    fn numbered(&self, start: usize, labels: &Labels) -> Found {
+    fn numbered(&self, start: usize, extent: usize, labels: &Labels) -> Found {
         let text = &self.text;
         if start < self.floor || !text.number_begins(start) {
             return Ok(None);
@@ -222,7 +233,7 @@ impl Walk<'_> {
         let small = text.before(start + 1, 1).is_ascii_lowercase();
         for form in FORMS {
             let labelled = announced & form.topics != 0;
-            if (labelled || form.alone && !small) && self.set.contains(form.kind) {
+            if form.fewest <= extent && (labelled || form.alone && !small) && self.set.contains(form.kind) {
                 attempt!(found(form.kind, start, form.verify(text, start)));
             }
         }

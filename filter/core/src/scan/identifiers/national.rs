@@ -17,7 +17,30 @@ pub(super) struct Form {
     /// `9` a digit, `A` a letter, `X` either, a space: nothing or one of space, `-`, `.`, `/`; `_` a space; `?` after one of
     /// them: it may be missing; anything else is itself. `|` between alternatives.
     shape: &'static str,
+    /// Letters and digits in the shortest alternative.
+    pub(super) fewest: usize,
     tests: &'static [Test],
+}
+
+/// Letters and digits in the shortest alternative of `shape`.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn fewest(shape: &str) -> usize {
+    let shape = shape.as_bytes();
+    let mut fewest = usize::MAX;
+    let mut count = 0;
+    let mut n = 0;
+    while n <= shape.len() {
+        if n == shape.len() || shape[n] == b'|' {
+            fewest = if count < fewest { count } else { fewest };
+            count = 0;
+        } else if shape[n].is_ascii_alphanumeric() {
+            count += 1;
+        } else if shape[n] == b'?' && shape[n - 1].is_ascii_alphanumeric() {
+            count -= 1;
+        }
+        n += 1;
+    }
+    fewest
 }
 
 /// One test of the letters and digits of a value, in upper case.
@@ -44,7 +67,7 @@ const fn form(
     shape: &'static str,
     tests: &'static [Test],
 ) -> Form {
-    Form { kind, topics: topics(list), alone, shape, tests }
+    Form { kind, topics: topics(list), alone, shape, fewest: fewest(shape), tests }
 }
 
 use Identifier as I;
@@ -56,6 +79,7 @@ pub(super) static FORMS: &[Form] = &[
     form(I::UkNino, &[T::Nino, T::Social], true, "AA999999A", &[Other(nino)]),
     form(I::UkNino, &[T::Nino, T::Social, T::Tax, T::Identity], false, "AA 99 99 99 A", &[Other(nino)]),
     form(I::UkNhs, &[T::Nhs], false, "999 999 9999", &[Sum(&[10, 9, 8, 7, 6, 5, 4, 3, 2, 1], 11, 0)]),
+    form(I::Passport, &[T::Passport], false, "99_99_999999|9999_999999", &[]),
     form(I::UkUtr, &[T::Utr], false, "99999 99999", &[]),
     form(I::DeSsn, &[T::Social], true, "99 999999 A 999", &[DayMonth(2), Other(pension)]),
     form(

@@ -1,4 +1,4 @@
-//! Lists of words by what they say, and the ones among them that begin with a byte.
+//! Lists of words by what they say, and the few among them that begin with two given bytes.
 //!
 //! Compares nothing. Invariant: made by the compiler, so that a list costs no code and no start.
 
@@ -14,8 +14,17 @@ struct Entry {
 pub(super) struct Vocabulary<Tag: 'static, const N: usize> {
     rows: &'static [(Tag, &'static str)],
     entries: [Entry; N],
-    /// `firsts[b]..firsts[b + 1]` are the entries that begin with `b`.
-    firsts: [u16; 257],
+    /// `firsts[b]..firsts[b + 1]` are the entries of bucket `b`.
+    firsts: [u16; BUCKETS + 1],
+}
+
+/// About as many as there are labels.
+const BUCKETS: usize = 512;
+
+/// Where words are that begin so. A word of one letter is followed by a space, or by the dot that says so.
+const fn bucket(first: u8, second: u8) -> usize {
+    let second = if second == b'.' { b' ' } else { second };
+    (first as usize * 37 + second as usize * 5) % BUCKETS
 }
 
 /// Words in all rows.
@@ -42,9 +51,9 @@ impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
     #[allow(clippy::indexing_slicing, reason = "at compile time")]
     pub(super) const fn new(rows: &'static [(Tag, &'static str)]) -> Self {
         let mut entries = [Entry { row: 0, start: 0, len: 0 }; N];
-        let mut firsts = [0_u16; 257];
+        let mut firsts = [0_u16; BUCKETS + 1];
         // Counts first, so that the second pass knows each word's place.
-        let mut free = [0_u16; 256];
+        let mut free = [0_u16; BUCKETS];
         let mut pass = 0;
         while pass < 2 {
             let mut row = 0;
@@ -56,7 +65,7 @@ impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
                     while end < bytes.len() && bytes[end] != b'|' {
                         end += 1;
                     }
-                    let first = bytes[start] as usize;
+                    let first = bucket(bytes[start], if end - start > 1 { bytes[start + 1] } else { b' ' });
                     if pass == 1 {
                         entries[free[first] as usize] =
                             Entry { row: row as u8, start: start as u16, len: (end - start) as u8 };
@@ -68,7 +77,7 @@ impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
             }
             if pass == 0 {
                 let mut first = 0;
-                while first < 256 {
+                while first < BUCKETS {
                     firsts[first + 1] = firsts[first] + free[first];
                     free[first] = firsts[first];
                     first += 1;
@@ -76,14 +85,15 @@ impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
             }
             pass += 1;
         }
-        assert!(firsts[256] as usize == N, "every word has its place");
+        assert!(firsts[BUCKETS] as usize == N, "every word has its place");
         Vocabulary { rows, entries, firsts }
     }
 
-    /// Words that begin with `first`, and what they say.
-    pub(super) fn beginning_with(&self, first: u8) -> impl Iterator<Item = (Tag, &'static [u8])> {
-        let first = usize::from(first);
-        let range = match (self.firsts.get(first), self.firsts.get(first + 1)) {
+    /// Words that may begin as `text` does, and what they say.
+    pub(super) fn like(&self, text: &[u8]) -> impl Iterator<Item = (Tag, &'static [u8])> {
+        let first = text.first().copied().unwrap_or(b' ');
+        let bucket = bucket(first, text.get(1).copied().unwrap_or(b' '));
+        let range = match (self.firsts.get(bucket), self.firsts.get(bucket + 1)) {
             (Some(begin), Some(end)) => usize::from(*begin)..usize::from(*end),
             _ => 0..0,
         };
