@@ -157,6 +157,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The text goes on with `word` at `at`.
+    #[inline(never)]
     pub(crate) fn starts_with(&self, at: usize, word: &[u8]) -> Result<bool, Open> {
         for (n, byte) in word.iter().enumerate() {
             if self.at(at + n)? != *byte {
@@ -180,6 +181,30 @@ impl<'a> Cursor<'a> {
     #[inline(never)]
     pub(crate) fn run_of(&self, at: usize, longest: usize, wanted: Class) -> Result<usize, Open> {
         self.run(at, longest, |byte| class(byte) & wanted.0 != 0)
+    }
+
+    /// The same for bytes with a bit of `wanted` in a table of the caller's.
+    #[inline(never)]
+    pub(crate) fn run_in(
+        &self,
+        at: usize,
+        longest: usize,
+        table: &[u8; 256],
+        wanted: u8,
+    ) -> Result<usize, Open> {
+        self.run(at, longest, |byte| table.get(usize::from(byte)).is_some_and(|bits| bits & wanted != 0))
+    }
+
+    /// [`Self::at`] for places that are seldom reached: less code.
+    #[inline(never)]
+    pub(crate) fn look(&self, at: usize) -> Result<u8, Open> {
+        self.at(at)
+    }
+
+    /// [`Self::before`] likewise.
+    #[inline(never)]
+    pub(crate) fn behind(&self, at: usize, back: usize) -> u8 {
+        self.before(at, back)
     }
 
     /// The same for digits.

@@ -45,12 +45,12 @@ type Around = Result<Option<(usize, usize)>, usize>;
 /// The secret that begins at `start`.
 #[inline(never)]
 pub(super) fn verify(text: &Cursor, start: usize) -> Verdict {
-    if text.at(start)? == b'-' {
+    if text.look(start)? == b'-' {
         return private_key(text, start);
     }
     if text.starts_with(start, WEB_TOKEN.as_bytes())?
         && formats::begins(text, start)
-        && text.before(start, 1) != b'.'
+        && text.behind(start, 1) != b'.'
         && let Some(end) = web_token(text, start)?
     {
         return Ok(Some(end));
@@ -60,8 +60,8 @@ pub(super) fn verify(text: &Cursor, start: usize) -> Verdict {
 
 /// The secret behind the operator, the colon of an address or of a bot's token at `at`.
 pub(super) fn at_operator(text: &Cursor, at: usize, floor: usize) -> Around {
-    if text.before(at + 1, 1) == b':'
-        && text.before(at, 1).is_ascii_digit()
+    if text.behind(at + 1, 1) == b':'
+        && text.behind(at, 1).is_ascii_digit()
         && let Some(bot) = assignment::bot(text, at, floor).map_err(|(start, Open)| start)?
     {
         return Ok(Some(bot));
@@ -92,10 +92,18 @@ pub(super) fn at_joint(text: &Cursor, at: usize, floor: usize) -> Around {
     if let Some(found) = formats::joined(text, at, floor).map_err(|(start, Open)| start)? {
         return Ok(Some(found));
     }
-    let Some((start, verdict)) = headless(text, at, floor) else { return Ok(None) };
-    match verdict {
-        Ok(end) => Ok(end.map(|end| (start, end))),
-        Err(Open) => Err(start),
+    if let Some((start, verdict)) = headless(text, at, floor)
+        && let Some(end) = verdict.map_err(|Open| start)?
+    {
+        return Ok(Some((start, end)));
+    }
+    // `--db-password …`, `DB_PASSWORD …`
+    match text.bytes().get(at + 1) {
+        Some(b'p') if text.behind(at, 1) == b' ' => after(at, floor, assignment::in_command(text, at)),
+        Some(b'p' | b'P' | b's' | b'S' | b't' | b'T' | b'k' | b'K') if is_word(text.behind(at, 1)) => {
+            after(at, floor, assignment::in_sentence(text, at + 1))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -104,19 +112,19 @@ pub(super) const LONGEST_HEAD: usize = 32 + 3;
 
 /// Tokens that begin at random and show by their first joint: Discord, Mailchimp, Azure, HashiCorp, Airtable.
 fn headless(text: &Cursor, joint: usize, floor: usize) -> Option<(usize, Verdict)> {
-    let byte = text.before(joint + 1, 1);
+    let byte = text.behind(joint + 1, 1);
     let is_lower_hex: fn(u8) -> bool = |byte| is_hex(byte) && !byte.is_ascii_uppercase();
     let run = |wanted: fn(u8) -> bool| {
-        (0..=LONGEST_HEAD).take_while(|back| joint >= *back && wanted(text.before(joint - back, 1))).count()
+        (0..=LONGEST_HEAD).take_while(|back| joint >= *back && wanted(text.behind(joint - back, 1))).count()
     };
     let head = match byte {
         b'.' => run(is_token),
         b'-' => run(is_lower_hex),
-        b'~' if text.before(joint, 1) == b'Q' && text.before(joint, 2).is_ascii_digit() => 5,
+        b'~' if text.behind(joint, 1) == b'Q' && text.behind(joint, 2).is_ascii_digit() => 5,
         _ => return None,
     };
     let start = joint.checked_sub(head).filter(|start| *start >= floor && formats::begins(text, *start))?;
-    let first = text.before(start + 1, 1);
+    let first = text.behind(start + 1, 1);
     let body = joint + 1;
     let verdict = match (byte, head) {
         (b'-', 32) => exact(text, start, body, b"us", &[(Class::DIGITS, 1, 2, 0)]),
@@ -148,12 +156,12 @@ fn exact(
     for (class, fewest, most, then) in parts {
         let from = end;
         end = text.run_of(from, *most, *class)?;
-        if end - from < *fewest || *then != 0 && text.at(end)? != *then {
+        if end - from < *fewest || *then != 0 && text.look(end)? != *then {
             return Ok(None);
         }
         end += usize::from(*then != 0);
     }
-    if is_word(text.at(end)?) {
+    if is_word(text.look(end)?) {
         return Ok(None);
     }
     let found = text.slice(start, end);
@@ -164,7 +172,7 @@ fn exact(
 #[inline(never)]
 fn web_token(text: &Cursor, start: usize) -> Verdict {
     let header = text.run_of(start, LONGEST_HEADER + 1, Class::TOKEN)?;
-    if !(SHORTEST_PART..=LONGEST_HEADER).contains(&(header - start)) || text.at(header)? != b'.' {
+    if !(SHORTEST_PART..=LONGEST_HEADER).contains(&(header - start)) || text.look(header)? != b'.' {
         return Ok(None);
     }
     // No base64 has a length of 4n + 1.
@@ -180,7 +188,7 @@ fn web_token(text: &Cursor, start: usize) -> Verdict {
         return Ok(None);
     }
     let mut end = payload;
-    if text.at(payload)? == b'.' {
+    if text.look(payload)? == b'.' {
         end = text.run_of(payload + 1, LONGEST_SIGNATURE, Class::TOKEN)?;
     }
     if end - payload > SHORTEST_PART {
@@ -194,17 +202,17 @@ fn web_token(text: &Cursor, start: usize) -> Verdict {
 /// A private key in PEM, from its first line to its last, or as far as it is there.
 #[inline(never)]
 fn private_key(text: &Cursor, start: usize) -> Verdict {
-    if text.before(start, 1) == b'-' || !text.starts_with(start, PEM.as_bytes())? {
+    if text.behind(start, 1) == b'-' || !text.starts_with(start, PEM.as_bytes())? {
         return Ok(None);
     }
     let Some(body) = pem_label(text, start + PEM.len())? else { return Ok(None) };
     // Base64, line ends (also as written in a JSON string), and the headers of an encrypted key.
     let mut end = body;
     while end < body + LONGEST_PEM_BODY {
-        let byte = text.at(end)?;
+        let byte = text.look(end)?;
         let belongs = is_alphanumeric(byte)
             || matches!(byte, b'+' | b'/' | b'=' | b'\n' | b'\r' | b'\\' | b' ' | b':' | b',');
-        let dash_within = byte == b'-' && text.at(end + 1)? != b'-';
+        let dash_within = byte == b'-' && text.look(end + 1)? != b'-';
         if !belongs && !dash_within {
             break;
         }
@@ -212,7 +220,7 @@ fn private_key(text: &Cursor, start: usize) -> Verdict {
     }
     // The first line alone gives nothing away.
     let enough = end - body >= SHORTEST_PEM_BODY;
-    if text.at(end)? == b'-'
+    if text.look(end)? == b'-'
         && text.starts_with(end, b"-----END ")?
         && let Some(end) = pem_label(text, end + b"-----END ".len())?
     {

@@ -6,7 +6,7 @@
 
 use super::keys::{self, Kind};
 use super::shape::{self, Shape};
-use crate::scan::identifiers::cursor::{Class, Cursor, Open, is_alphanumeric, is_word};
+use crate::scan::identifiers::cursor::{Class, Cursor, Open, is_alphanumeric, is_token, is_word};
 use crate::scan::identifiers::email;
 
 /// A longer value is cut here.
@@ -19,6 +19,60 @@ const LONGEST_URL_PASSWORD: usize = 256;
 /// Words between the word that announces a secret and the one that links it to the value.
 const MOST_WORDS: usize = 5;
 const LONGEST_WORD: usize = 24;
+
+const BLANK: u8 = 1;
+const BREAK: u8 = 2;
+const LETTER: u8 = 4;
+const JOINT: u8 = 8;
+const QUOTE: u8 = 16;
+/// Ends a value without quotes.
+const STOP: u8 = 32;
+/// Ends a password in an address.
+const SLASH: u8 = 64;
+const STAR: u8 = 128;
+
+static KINDS: [u8; 256] = kinds();
+
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn kinds() -> [u8; 256] {
+    let mut kinds = [0; 256];
+    let mut n = 0;
+    while n < 256 {
+        let byte = n as u8;
+        kinds[n] = match byte {
+            b' ' | b'\t' => BLANK | STOP | SLASH,
+            b'\n' | b'\r' => BREAK | STOP | SLASH,
+            b'-' | b'_' => JOINT,
+            b'"' | b'\'' | b'`' => QUOTE | STOP | SLASH,
+            b'<' | b'>' | b'\\' | b'{' | b'(' => STOP | SLASH,
+            b',' | b';' | b')' | b']' | b'}' | b'&' | b'[' => STOP,
+            b'/' => SLASH,
+            b'*' => STAR,
+            0..0x20 | 0x7F => STOP | SLASH,
+            // The lead of a letter with an accent, and what follows it; other scripts and their punctuation end a value.
+            0x80..0xC2 | 0xC3..0xE0 => LETTER | SLASH,
+            0xC2 | 0xE0.. => LETTER | STOP | SLASH,
+            _ if byte.is_ascii_alphabetic() => LETTER,
+            _ => 0,
+        };
+        n += 1;
+    }
+    kinds
+}
+
+fn is(byte: u8, kinds: u8) -> bool {
+    KINDS.get(usize::from(byte)).is_some_and(|bits| bits & kinds != 0)
+}
+
+fn run(text: &Cursor, at: usize, longest: usize, kinds: u8) -> Result<usize, Open> {
+    text.run_in(at, longest, &KINDS, kinds)
+}
+
+/// One of `words`, which are in lower case.
+#[inline(never)]
+fn is_one_of(word: &[u8], words: &[&str]) -> bool {
+    words.iter().any(|other| word.eq_ignore_ascii_case(other.as_bytes()))
+}
 
 /// Where the value begins and ends.
 pub(super) type Value = Result<Option<(usize, usize)>, Open>;
@@ -39,10 +93,10 @@ enum Bond {
 /// The value behind the operator at `at`: `:`, `=` or `>`.
 #[inline(never)]
 pub(super) fn behind_operator(text: &Cursor, at: usize) -> Value {
-    let byte = text.at(at)?;
+    let byte = text.look(at)?;
     let mut key_end = at;
     let mut bond = Bond::Operator { tight: true };
-    match (byte, text.before(at, 1)) {
+    match (byte, text.behind(at, 1)) {
         (b'>', b'-') | (b'=', b'<' | b'>') => return Ok(None),
         (b'>', b'=') => key_end -= 1,
         (b'>', _) => bond = Bond::Element,
@@ -50,7 +104,7 @@ pub(super) fn behind_operator(text: &Cursor, at: usize) -> Value {
     }
     while byte != b':'
         && at - key_end < 4
-        && matches!(text.before(key_end, 1), b':' | b'=' | b'?' | b'.' | b'+' | b'|' | b'!')
+        && matches!(text.behind(key_end, 1), b':' | b'=' | b'?' | b'.' | b'+' | b'|' | b'!')
     {
         key_end -= 1;
     }
@@ -61,12 +115,12 @@ pub(super) fn behind_operator(text: &Cursor, at: usize) -> Value {
             _ => Ok(None),
         };
     };
-    let next = text.at(at + 1)?;
+    let next = text.look(at + 1)?;
     // The rest of a longer operator has the say.
     if byte != b'>' && matches!(next, b'=' | b':' | b'>' | b'~') {
         return Ok(None);
     }
-    if matches!(next, b' ' | b'\t') || matches!(text.before(key_end, 1), b' ' | b'\t') {
+    if matches!(next, b' ' | b'\t') || matches!(text.behind(key_end, 1), b' ' | b'\t') {
         bond = if bond == Bond::Element { bond } else { Bond::Operator { tight: false } };
     }
     value(text, at + 1, kind, bond)
@@ -74,8 +128,8 @@ pub(super) fn behind_operator(text: &Cursor, at: usize) -> Value {
 
 /// The value behind the quote at `at` in `"KEY", "value"`.
 pub(super) fn in_list(text: &Cursor, at: usize) -> Value {
-    let quote = text.at(at)?;
-    if !text.starts_with(at + 1, b", ")? || text.at(at + 3)? != quote {
+    let quote = text.look(at)?;
+    if !text.starts_with(at + 1, b", ")? || text.look(at + 3)? != quote {
         return Ok(None);
     }
     match keys::before(text, at) {
@@ -87,84 +141,134 @@ pub(super) fn in_list(text: &Cursor, at: usize) -> Value {
 /// The value that a sentence or a command gives to the word at `at`.
 #[inline(never)]
 pub(super) fn in_sentence(text: &Cursor, at: usize) -> Value {
-    let mut end = word_end(text, at)?;
+    if !announces(text, at)? {
+        return Ok(None);
+    }
+    let mut end = run(text, at, LONGEST_WORD, LETTER | JOINT)?;
     let mut kind = keys::of_word(text, end);
+    let start =
+        (0..LONGEST_WORD).take_while(|back| at > *back && is_token(text.behind(at - back, 1))).count();
     let mut bond = match kind {
-        Some(_) if text.before(at, 1) == b'-' => Bond::Loose,
         Some(Kind::Authorization) => Bond::Loose,
+        // An option of a command.
+        Some(_) if text.behind(at - start + 1, 1) == b'-' => Bond::Loose,
         _ => Bond::Neighbour,
     };
+    // The last word was a key.
     let mut fresh = true;
     for _ in 0..MOST_WORDS {
-        match text.at(end)? {
-            b' ' => {}
-            b':' | b'=' if !fresh && kind.is_some() => {
-                return match kind {
-                    Some(kind) => value(text, end + 1, kind, Bond::Loose),
-                    None => Ok(None),
-                };
+        let mut begin = end + 1;
+        match (text.look(end)?, kind) {
+            (b' ' | b'\t', _) => {}
+            (b':' | b'=', Some(kind)) if !fresh => return value(text, begin, kind, Bond::Loose),
+            // A call.
+            (b'(', Some(kind)) if is(text.look(begin)?, QUOTE) => {
+                return value(text, begin, kind, Bond::Loose);
             }
             _ => return Ok(None),
         }
-        let begin = end + 1;
-        let first = text.at(begin)?;
-        if matches!(first, b'"' | b'\'' | b'`') {
-            return match kind {
-                Some(kind) if fresh => value(text, begin, kind, Bond::Loose),
-                Some(kind) if bond == Bond::Loose => value(text, begin, kind, bond),
-                _ => Ok(None),
-            };
+        let aside = text.look(begin)? == b'(';
+        begin += usize::from(aside);
+        if let Some(kind) = kind {
+            let quoted = is(text.look(begin)?, QUOTE) && (fresh || bond == Bond::Loose);
+            // A row of a table, an arrow.
+            if quoted || text.starts_with(begin, b"| ")? || text.starts_with(begin, b"-> ")? {
+                return value(text, if quoted { begin } else { begin + 2 }, kind, Bond::Loose);
+            }
         }
-        end = word_end(text, begin)?;
-        if end == begin
-            || !matches!(text.at(end)?, b' ' | b':' | b'=' | b',' | b'.' | b';' | b'\n' | b'?' | b'!' | b')')
-        {
-            return match kind {
-                Some(kind) if fresh || bond == Bond::Loose => value(text, begin, kind, bond),
-                _ => Ok(None),
+        end = run(text, begin, LONGEST_WORD, LETTER)?;
+        let next = text.look(end)?;
+        let stops = matches!(next, b':' | b'=' | b',' | b'.' | b';' | b'?' | b'!' | b')');
+        let plain = next.is_ascii_whitespace()
+            || stops && matches!(text.look(end + 1)?, 0..=b' ' | b')' | b':' | b'"' | b'*');
+        let mixed = text.slice(begin, end).iter().skip(1).any(u8::is_ascii_uppercase);
+        if end == begin || !plain || mixed {
+            let value = match kind {
+                Some(kind) if fresh || bond == Bond::Loose => value(text, begin, kind, bond)?,
+                _ => None,
             };
+            if value.is_some() || !plain || end == begin {
+                return Ok(value);
+            }
         }
         let word = text.slice(begin, end);
-        let links = LINKS.iter().any(|link| word.eq_ignore_ascii_case(link.as_bytes()));
-        let named = keys::of_word(text, end).or(match word {
-            // `IDENTIFIED BY '…'`
-            b"BY" | b"by" if text.slice(at, end).eq_ignore_ascii_case(b"identified by") => {
-                Some(Kind::Password)
-            }
-            _ => None,
-        });
-        fresh = named.is_some() && named != Some(Kind::Weak);
-        if fresh {
+        end += usize::from(aside && next == b')');
+        let links = is_one_of(word, LINKS);
+        let by = text.slice(at, end).eq_ignore_ascii_case(b"identified by");
+        let named = if by { Some(Kind::Password) } else { keys::of_word(text, end) };
+        let key = named.is_some_and(|kind| kind != Kind::Weak);
+        // The rest of the sentence is about something else, or about another secret, which is found from its own place.
+        if kind.is_none() && !key || kind.is_some() && key && !fresh {
+            return Ok(None);
+        }
+        fresh = key;
+        if key {
             kind = named;
         }
         bond = if links { Bond::Loose } else { Bond::Neighbour };
-        // The rest of the sentence is about something else.
-        if kind.is_none() && !fresh && !matches!(word, b"by" | b"BY") {
-            return Ok(None);
-        }
     }
     Ok(None)
+}
+
+/// The value that a command takes from its option `-p`, whose dash is at `dash`.
+pub(super) fn in_command(text: &Cursor, dash: usize) -> Value {
+    if text.look(dash + 1)? != b'p' || text.behind(dash, 1) != b' ' || !text.preceded_by(dash, COMMANDS) {
+        return Ok(None);
+    }
+    let begin = dash + 2;
+    value(
+        text,
+        begin,
+        Kind::Password,
+        if text.look(begin)? == b' ' { Bond::Loose } else { Bond::Operator { tight: true } },
+    )
+}
+
+/// Commands that take a password from `-p`.
+static COMMANDS: &[&str] = &[
+    "mysql",
+    "mysqldump",
+    "mysqladmin",
+    "mariadb",
+    "sshpass",
+    "docker",
+    "podman",
+    "redis",
+    "mongo",
+    "mongosh",
+];
+
+/// Beginnings of the words that announce a secret without an operator; the prefilter stops at most of them, at others by
+/// mistake, and the rest follow a joint.
+static WORD_STARTS: &[&[u8; 4]] = &[
+    b"pass", b"senh", b"cont", b"wach", b"kenn", b"toke", b"secr", b"bear", b"iden", b"api ", b"pin ",
+    b"pwd ", b"key ", b"apik", b"api-", b"api_", b"auth", b"priv", b"acce", b"pass",
+];
+
+/// A word that announces a secret begins at `at`.
+fn announces(text: &Cursor, at: usize) -> Result<bool, Open> {
+    let mut first = [0; 4];
+    for (n, byte) in first.iter_mut().enumerate() {
+        *byte = text.look(at + n)?.to_ascii_lowercase();
+    }
+    Ok(WORD_STARTS.contains(&&first))
 }
 
 /// Words between a key and its value.
 static LINKS: &[&str] =
     &["is", "was", "to", "be", "as", "ist", "lautet", "est", "es", "era", "é", "è", "becomes"];
 
-fn word_end(text: &Cursor, at: usize) -> Result<usize, Open> {
-    text.run(at, LONGEST_WORD, |byte| byte.is_ascii_alphabetic() || byte >= 0x80)
-}
-
 /// The password of an address, `scheme://user:password@host`, whose second colon is at `colon`; or that of a command,
 /// `curl -u user:password`.
 fn in_address(text: &Cursor, colon: usize) -> Value {
     let user = (0..=LONGEST_USER).find(|back| {
-        let byte = text.before(colon - back.min(&colon), 1);
+        let byte = text.behind(colon - back.min(&colon), 1);
         !is_word(byte) && !matches!(byte, b'.' | b'%' | b'+' | b'-' | b'~' | b'$' | b'*')
     });
     let Some(mut before) = user.and_then(|back| colon.checked_sub(back)) else { return Ok(None) };
     if text.slice(before.saturating_sub(3), before) != b"://" {
-        before -= usize::from(matches!(text.before(before, 1), b'"' | b'\''));
-        before -= usize::from(text.before(before, 1) == b' ');
+        before -= usize::from(matches!(text.behind(before, 1), b'"' | b'\''));
+        before -= usize::from(text.behind(before, 1) == b' ');
         let option = text.slice(before.saturating_sub(8), before);
         let named = [&b" -u"[..], b"--user", b"-user"].iter().any(|name| option.ends_with(name));
         return if named {
@@ -174,17 +278,16 @@ fn in_address(text: &Cursor, colon: usize) -> Value {
         };
     }
     let begin = colon + 1;
-    let end = text.run(begin, LONGEST_URL_PASSWORD, |byte| {
-        byte > b' '
-            && byte < 0x80
-            && !matches!(byte, b'@' | b'/' | b'"' | b'\'' | b'<' | b'>' | b'\\' | b'`' | b'{' | b'(')
-    })?;
-    if text.at(end)? != b'@' {
-        return Ok(None);
+    let mut end = begin;
+    while end - begin < LONGEST_URL_PASSWORD && !is(text.look(end)?, SLASH) {
+        end += 1;
     }
-    let next = text.at(end + 1)?;
+    // A password may have an at sign too.
+    let Some(at) = text.slice(begin, end).iter().rposition(|byte| *byte == b'@') else { return Ok(None) };
+    end = begin + at;
+    let next = text.look(end + 1)?;
     let password = text.slice(begin, end);
-    let named = PLACEHOLDERS.iter().any(|word| password.eq_ignore_ascii_case(word.as_bytes()));
+    let named = is_one_of(password, PLACEHOLDERS);
     let real = password.len() >= 3
         && (is_alphanumeric(next) || matches!(next, b'[' | b'$' | b'<'))
         && !named
@@ -195,29 +298,32 @@ fn in_address(text: &Cursor, colon: usize) -> Value {
 
 /// The value that begins at `at` or after white space, quotes and the name of a scheme.
 fn value(text: &Cursor, at: usize, kind: Kind, bond: Bond) -> Value {
-    let lines = bond == Bond::Element;
-    let mut begin = text.run(at, MOST_SPACES, |byte| {
-        matches!(byte, b' ' | b'\t') || lines && matches!(byte, b'\n' | b'\r')
-    })?;
+    let space = if bond == Bond::Element { BLANK | BREAK } else { BLANK };
+    let mut begin = run(text, at, MOST_SPACES, space)?;
     // `**Password:** …`
-    if text.starts_with(begin, b"**")? {
-        begin = text.run(begin + 2, 1, |byte| byte == b' ')?;
+    if is(text.look(begin)?, STAR) {
+        begin = run(text, begin, 2, STAR)?;
+        begin = run(text, begin, 1, BLANK)?;
     }
-    let escaped = text.at(begin)? == b'\\';
+    // `(`, `[`: a list or brackets around one value.
+    if matches!(text.look(begin)?, b'(' | b'[') && is(text.look(begin + 1)?, QUOTE) {
+        begin += 1;
+    }
+    let escaped = text.look(begin)? == b'\\';
     if escaped {
-        begin = text.run(begin, 3, |byte| byte == b'\\')?;
+        begin += 1;
     }
     // `b"…"`, `@"…"`
-    if matches!(text.at(begin)?, b'b' | b'r' | b'u' | b'L' | b'@')
-        && matches!(text.at(begin + 1)?, b'"' | b'\'')
+    if matches!(text.look(begin)?, b'b' | b'r' | b'u' | b'L' | b'@')
+        && matches!(text.look(begin + 1)?, b'"' | b'\'')
     {
         begin += 1;
     }
-    let mut quote = text.at(begin)?;
-    if matches!(quote, b'"' | b'\'' | b'`') {
+    let mut quote = text.look(begin)?;
+    if is(quote, QUOTE) {
         begin += 1;
-        if text.at(begin)? == quote && !escaped {
-            if text.at(begin + 1)? != quote {
+        if text.look(begin)? == quote && !escaped {
+            if text.look(begin + 1)? != quote {
                 return Ok(None);
             }
             begin += 2;
@@ -228,68 +334,52 @@ fn value(text: &Cursor, at: usize, kind: Kind, bond: Bond) -> Value {
         quote = 0;
     }
     // `Bearer …`
-    let scheme = text.run(begin, LONGEST_WORD, |byte| byte.is_ascii_alphabetic() || byte == b'-')?;
+    let scheme = run(text, begin, LONGEST_WORD, LETTER | JOINT)?;
     let mut kind = kind;
-    if scheme > begin && text.at(scheme)? == b' ' {
-        let named =
-            SCHEMES.iter().any(|word| text.slice(begin, scheme).eq_ignore_ascii_case(word.as_bytes()));
+    if scheme > begin && text.look(scheme)? == b' ' {
+        let named = is_one_of(text.slice(begin, scheme), SCHEMES);
         if named || kind == Kind::Authorization {
-            begin = text.run(scheme, 2, |byte| byte == b' ')?;
+            begin = run(text, scheme, 2, BLANK)?;
             kind = Kind::Token;
         }
     }
     let quoted = quote != 0;
     let mut end = begin;
     loop {
-        let byte = text.at(end)?;
+        let byte = text.look(end)?;
         if quoted {
             if byte == quote || byte == 0 || escaped && byte == b'\\' {
                 break;
             }
-            if matches!(byte, b'\n' | b'\r') {
+            if is(byte, BREAK) {
                 return Ok(None);
             }
-        } else {
-            match byte {
-                0..=b' '
-                | b'"'
-                | b'\''
-                | b'`'
-                | b','
-                | b';'
-                | b'<'
-                | b'>'
-                | b')'
-                | b']'
-                | b'}'
-                | b'\\'
-                | b'&'
-                | 0x7F
-                | 0xC2
-                | 0xE0.. => break,
-                b'(' | b'[' | b'{' => return Ok(None),
-                _ => {}
+        } else if is(byte, STOP) {
+            // A call, an index, a template.
+            if matches!(byte, b'(' | b'[' | b'{') {
+                return Ok(None);
             }
+            break;
         }
         if matches!(byte, b'=' | b':') && end > begin && keys::before(text, end).is_some() {
             return Ok(None);
         }
         end += 1;
-        if end - begin == LONGEST_VALUE {
+        if end - begin >= LONGEST_VALUE && text.look(end)?.is_ascii() {
             break;
         }
     }
-    let stop = text.at(end)?;
+    let stop = text.look(end)?;
     if !quoted {
-        while end > begin && matches!(text.before(end, 1), b'.' | b':' | b'?')
-            || text.before(end, 1) == b'*' && text.before(end, 2) == b'*'
+        while end > begin && matches!(text.behind(end, 1), b'.' | b':' | b'?')
+            || text.behind(end, 1) == b'*' && text.behind(end, 2) == b'*'
         {
             end -= 1;
         }
     }
     if bond == Bond::Element && !quoted {
-        let close = text.run(end, MOST_SPACES, |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))?;
-        if text.at(close)? != b'<' {
+        let close = run(text, end, MOST_SPACES, BLANK | BREAK)?;
+        if text.look(close)? != b'<' {
             return Ok(None);
         }
     }
@@ -311,7 +401,7 @@ static PLACEHOLDERS: &[&str] = &["password", "passwd", "pass", "pwd", "secret", 
 
 /// Parts of values that are words about secrets, or about their form.
 static STEMS: &[&str] =
-    &["pass", "pwd", "secret", "token", "key", "auth", "credential", "senha", "wort", "login", "user"];
+    &["pass", "pwd", "secret", "token", "apikey", "credential", "senha", "kennwort", "login", "username"];
 
 /// Words that are no password although they stand where one would.
 static WORDS: &[&str] = &[
@@ -413,16 +503,22 @@ impl Judged<'_> {
         if digits > 0 || symbols > 0 {
             let algorithm = ALGORITHMS.iter().any(|name| begins_with(self.value, name));
             return match self.bond {
-                Bond::Neighbour => length >= 6 && (self.shape.is_random() || strong && digits > 0),
+                Bond::Neighbour => {
+                    let numbered = digits >= 2 && letters >= 3 && length >= 8 && !speaks && !algorithm;
+                    length >= 6 && (self.shape.is_random() || strong && digits > 0 || numbered)
+                }
                 _ if self.quoted && assigned => true,
                 Bond::Loose => length >= 5 && !algorithm && (digits > 0 || strong),
                 _ => (digits > 0 || strong) && !(speaks && symbols == 0 && self.value.contains(&b'_')),
             };
         }
-        // Letters only: where code or a configuration assigns it.
+        // Letters only: of both cases without any order, or where code or a configuration assigns it.
+        if self.shape.is_random() && self.shape.capitals > 1 && self.shape.capitals < letters && !speaks {
+            return true;
+        }
         let config = self.bond == Bond::Operator { tight: true }
             && matches!(self.stop, 0 | b'\n' | b'\r' | b';' | b'&');
-        let word = WORDS.iter().any(|word| self.value.eq_ignore_ascii_case(word.as_bytes()));
+        let word = is_one_of(self.value, WORDS);
         assigned && (self.quoted || config || self.bond == Bond::Element) && length >= 6 && !speaks && !word
     }
 
@@ -465,6 +561,7 @@ fn is_reference(value: &[u8]) -> bool {
         && value.iter().skip(1).all(|byte| is_word(*byte));
     variable
         || matches!(first, b'{' | b'[' | b'(')
+        || value.starts_with(b"!!")
         || first == b'%' && last == b'%'
         || value.windows(3).any(|part| part == b"://")
         || shape::stands_for_another(value)
@@ -478,11 +575,11 @@ pub(super) fn bot(
     floor: usize,
 ) -> Result<Option<(usize, usize)>, (usize, Open)> {
     let digits =
-        (0..=10).take_while(|back| text.before(colon - back.min(&colon), 1).is_ascii_digit()).count();
+        (0..=10).take_while(|back| text.behind(colon - back.min(&colon), 1).is_ascii_digit()).count();
     let start = colon - digits;
     let labelled =
-        text.before(start, 1) == b't' && text.before(start, 2) == b'o' && text.before(start, 3) == b'b';
-    if !(8..=10).contains(&digits) || start < floor || is_word(text.before(start, 1)) && !labelled {
+        text.behind(start, 1) == b't' && text.behind(start, 2) == b'o' && text.behind(start, 3) == b'b';
+    if !(8..=10).contains(&digits) || start < floor || is_word(text.behind(start, 1)) && !labelled {
         return Ok(None);
     }
     let end = text.run_of(colon + 1, 36, Class::TOKEN).map_err(|open| (start, open))?;

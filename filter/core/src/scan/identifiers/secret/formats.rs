@@ -347,8 +347,8 @@ pub(super) fn joined(
     joint: usize,
     floor: usize,
 ) -> Result<Option<(usize, usize)>, (usize, Open)> {
-    let last = text.before(joint, 1);
-    let second_last = text.before(joint, 2);
+    let last = text.behind(joint, 1);
+    let second_last = text.behind(joint, 2);
     let Some(byte) = text.bytes().get(joint) else { return Ok(None) };
     // A head of one byte has a boundary before it.
     let buckets = [bucket(second_last, last, *byte), bucket(0, last, *byte)];
@@ -389,11 +389,11 @@ pub(super) fn solid(text: &Cursor, start: usize) -> Verdict {
 
 /// No token goes on from before `start`. The line end of a string inside a string is not part of one.
 pub(super) fn begins(text: &Cursor, start: usize) -> bool {
-    let before = text.before(start, 1);
-    let escaped = matches!(before, b'n' | b'r' | b't') && text.before(start, 2) == b'\\';
+    let before = text.behind(start, 1);
+    let escaped = matches!(before, b'n' | b'r' | b't') && text.behind(start, 2) == b'\\';
     // `-p`, `--token`.
-    let dashes = (0..3).take_while(|back| text.before(start - back.min(&start), 1) == b'-').count();
-    let option = matches!(dashes, 1 | 2) && !is_word(text.before(start - dashes, 1));
+    let dashes = (0..3).take_while(|back| text.behind(start - back.min(&start), 1) == b'-').count();
+    let option = matches!(dashes, 1 | 2) && !is_word(text.behind(start - dashes, 1));
     escaped || option || !super::is_token(before)
 }
 
@@ -408,7 +408,7 @@ fn matches(text: &Cursor, start: usize, format: &Format) -> Verdict {
     while let Some((first, rest)) = body.split_first() {
         body = rest;
         let Some(class) = class(*first) else {
-            if text.at(end)? != *first {
+            if text.look(end)? != *first {
                 return Ok(None);
             }
             end += 1;
@@ -427,14 +427,14 @@ fn matches(text: &Cursor, start: usize, format: &Format) -> Verdict {
         }
         if fewest == most && body.is_empty() {
             // Longer than its form, or the name of a file.
-            let next = text.at(end)?;
-            if is_word(next) || next == b'.' && text.at(end + 1)?.is_ascii_lowercase() {
+            let next = text.look(end)?;
+            if is_word(next) || next == b'.' && text.look(end + 1)?.is_ascii_lowercase() {
                 return Ok(None);
             }
         }
     }
     // The end of a sentence.
-    while end > begin && text.before(end, 1) == b'.' {
+    while end > begin && text.behind(end, 1) == b'.' {
         end -= 1;
     }
     let body = text.slice(begin, end);

@@ -212,17 +212,18 @@ struct Key {
 
 impl Key {
     /// The key whose last byte is before `end`, read back to `limit`. `spaced`: it may be of several words.
+    #[inline(never)]
     fn before(text: &Cursor, end: usize, limit: usize, spaced: bool) -> Key {
         let mut key = Key { letters: [0; LONGEST], length: 0, begins: 0, start: end };
         let mut at = end;
         let mut next = 0_u8;
         while at > limit || at == 0 {
-            let byte = text.before(at, 1);
+            let byte = text.behind(at, 1);
             if !byte.is_ascii_alphanumeric() && byte < 0x80 {
                 let separator = matches!(byte, b'_' | b'-' | b'.')
                     || matches!(byte, b' ' | b'\'')
                         && spaced
-                        && (text.before(at, 2).is_ascii_alphanumeric() || text.before(at, 2) >= 0x80);
+                        && (text.behind(at, 2).is_ascii_alphanumeric() || text.behind(at, 2) >= 0x80);
                 if key.length > 0 {
                     key.begins |= 1 << (key.length - 1);
                 }
@@ -248,6 +249,7 @@ impl Key {
     }
 
     /// The letters from `skip` on spell `word`, backwards.
+    #[inline(never)]
     fn spells(&self, skip: usize, word: &str) -> bool {
         let letters = self.letters.get(skip..self.length).unwrap_or_default();
         letters.len() >= word.len() && word.bytes().rev().eq(letters.iter().copied().take(word.len()))
@@ -259,6 +261,12 @@ impl Key {
         self.begins >> last & 1 == 1 || last + 1 == self.length && self.length < LONGEST
     }
 
+    /// The key is this word and no more.
+    fn spells_alone(&self, word: &str) -> bool {
+        self.length == word.len() && self.spells(0, word)
+    }
+
+    #[inline(never)]
     fn is_one_of(&self, skip: usize, words: &[&str]) -> Option<usize> {
         words
             .iter()
@@ -301,26 +309,22 @@ const fn add(bits: &mut [u32; 32], word: &[u8]) {
 #[inline(never)]
 pub(super) fn before(text: &Cursor, operator: usize) -> Option<Kind> {
     let mut end = operator;
-    let mut last = text.before(end, 1);
+    let mut last = text.behind(end, 1);
     let mut quoted = false;
     if !is_alphanumeric(last) {
-        while operator - end < MOST_SPACES && matches!(text.before(end, 1), b' ' | b'\t') {
+        while operator - end < MOST_SPACES && matches!(text.behind(end, 1), b' ' | b'\t') {
             end -= 1;
         }
         for _ in 0..3 {
-            if matches!(text.before(end, 1), b'"' | b'\'' | b'`' | b'\\' | b']' | b')' | b'*') {
+            if matches!(text.behind(end, 1), b'"' | b'\'' | b'`' | b'\\' | b']' | b')' | b'*') {
                 quoted = true;
                 end -= 1;
             }
         }
-        last = text.before(end, 1);
+        last = text.behind(end, 1);
     }
     // Most candidates end here: nothing that announces a secret has these last letters.
-    if !last.is_ascii_digit()
-        && LAST_TWO
-            .get(usize::from(last & 31))
-            .is_none_or(|seconds| seconds >> (text.before(end, 2) & 31) & 1 == 0)
-    {
+    if !last.is_ascii_digit() && !may_end(text, end) {
         return None;
     }
     let limit = operator.saturating_sub(FARTHEST);
@@ -328,16 +332,22 @@ pub(super) fn before(text: &Cursor, operator: usize) -> Option<Kind> {
     if !quoted && key.is_one_of(0, TYPES).is_some() {
         // `let token: string =`, `var token string =`
         end = key.start_of_last_word(text, end);
-        while operator - end < MOST_SPACES && matches!(text.before(end, 1), b' ' | b':' | b'&' | b'?') {
+        while operator - end < MOST_SPACES && matches!(text.behind(end, 1), b' ' | b':' | b'&' | b'?') {
             end -= 1;
         }
         key = Key::before(text, end, limit, false);
     }
-    // `key="Password" value=`
-    if !quoted && key.is_one_of(0, &["value"]).is_some() {
-        let at = key.start_of_last_word(text, end);
-        if text.before(at, 1) == b' ' && matches!(text.before(at, 2), b'"' | b'\'') {
-            key = Key::before(text, at - 2, limit, false);
+    // `key="Password" value=`, `name: PASSWORD` and `value:` on the next line.
+    if key.spells_alone("value") {
+        let mut at = key.start;
+        while at > limit
+            && at + MOST_SPACES > key.start
+            && matches!(text.behind(at, 1), b' ' | b'\n' | b'"' | b'\'' | b',' | b'-')
+        {
+            at -= 1;
+        }
+        if at < key.start {
+            key = Key::before(text, at, limit, false);
         }
     }
     key.kind()
@@ -347,12 +357,13 @@ impl Key {
     /// Where the last word begins.
     fn start_of_last_word(&self, text: &Cursor, end: usize) -> usize {
         let mut at = end;
-        while end - at < LONGEST && text.before(at, 1).is_ascii_alphabetic() {
+        while end - at < LONGEST && text.behind(at, 1).is_ascii_alphabetic() {
             at -= 1;
         }
         at
     }
 
+    #[inline(never)]
     fn kind(&self) -> Option<Kind> {
         let letters = self.letters.get(..self.length).unwrap_or_default();
         let mut skip = letters.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -374,5 +385,14 @@ impl Key {
 
 /// The kind of the word `text[start..end]`, for words that announce a secret in a sentence.
 pub(super) fn of_word(text: &Cursor, end: usize) -> Option<Kind> {
-    Key::before(text, end, end.saturating_sub(LONGEST_WORD), false).kind()
+    if !may_end(text, end) {
+        return None;
+    }
+    Key::before(text, end, end.saturating_sub(LONGEST_WORD), true).kind()
+}
+
+/// The last two letters before `end` are those of a key.
+fn may_end(text: &Cursor, end: usize) -> bool {
+    let seconds = LAST_TWO.get(usize::from(text.behind(end, 1) & 31)).copied().unwrap_or(0);
+    seconds >> (text.behind(end, 2) & 31) & 1 == 1
 }

@@ -121,7 +121,8 @@ impl Shape {
 
     /// `xxxxxxxx`, `12345678`, `abcdefgh`: stands where something else will.
     pub(super) fn is_filler(&self) -> bool {
-        self.same * 3 > self.length || self.steps * 2 > self.length && self.length > 8
+        let most = if self.length < 16 { self.length / 2 } else { self.length / 3 };
+        self.same > most || self.steps * 2 > self.length && self.length > 8
     }
 }
 
@@ -169,6 +170,7 @@ pub(super) fn stands_for_another(value: &[u8]) -> bool {
 }
 
 /// `word`, which is in lower case, stands somewhere in `value`.
+#[inline(never)]
 pub(super) fn contains(value: &[u8], word: &[u8]) -> bool {
     value.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word))
 }
