@@ -134,6 +134,9 @@ pub struct PolicyBlocks {
     /// Unsafe content.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub safety_filter: Option<SafetyFilter>,
+    /// Answers that are not what was asked for.
+    #[serde(alias = "content-quality", skip_serializing_if = "Option::is_none")]
+    pub quality_scorer: Option<QualityScorer>,
     /// One event per exchange.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_logger: Option<AuditLogger>,
@@ -359,6 +362,136 @@ pub enum SafetyMode {
     Standard,
     /// Clear cases and likely ones.
     Strict,
+}
+
+/// `quality-scorer`: scores complete answers by checks that give the same result every time.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct QualityScorer {
+    /// Fewest characters of an answer.
+    pub min_output_chars: u32,
+    /// Most characters of an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_output_chars: Option<u32>,
+    /// Fewest sentences of an answer.
+    pub min_sentences: u32,
+    /// When the score is too low.
+    pub thresholds: QualityThresholds,
+    /// What else an answer must be. Their weights count in the score.
+    pub assertions: Vec<Assertion>,
+    /// What is done about an answer whose score is too low. A stream is only annotated: its text has left.
+    pub failure_action: FailureAction,
+}
+
+/// When a score is too low.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct QualityThresholds {
+    /// Share, from 0 to 1 and by weight, of what was asked for that an answer must have.
+    pub min_aggregate: f64,
+}
+
+impl Default for QualityThresholds {
+    fn default() -> Self {
+        QualityThresholds { min_aggregate: 0.7 }
+    }
+}
+
+/// Something that an answer must be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Assertion {
+    /// What is looked at.
+    #[serde(rename = "type")]
+    pub kind: AssertionKind,
+    /// What it is compared with, where the type asks for it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub value: String,
+    /// How much it counts in the score.
+    #[serde(default = "one")]
+    pub weight: f64,
+    /// The answer must not be so.
+    #[serde(default)]
+    pub negate: bool,
+    /// `false`: capital and small letters are the same.
+    #[serde(default = "yes")]
+    pub case_sensitive: bool,
+}
+
+/// What an assertion looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum AssertionKind {
+    /// The answer contains `value`.
+    Contains,
+    /// It starts with `value`.
+    StartsWith,
+    /// It ends with `value`.
+    EndsWith,
+    /// It is `value`, white space around it aside.
+    Equals,
+    /// The regular expression `value` matches somewhere in it. Its longest match is bounded, as for `detect_patterns`.
+    Regex,
+    /// It is JSON.
+    IsJson,
+    /// It refuses.
+    IsRefusal,
+    /// It ended for the reason `value`, such as `stop`.
+    FinishReason,
+    /// It is in the language `value`, such as `en`.
+    Language,
+}
+
+impl AssertionKind {
+    /// It compares with something.
+    pub(crate) fn needs_value(self) -> bool {
+        !matches!(self, AssertionKind::IsJson | AssertionKind::IsRefusal)
+    }
+
+    /// Second half of the reason code.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            AssertionKind::Contains => "contains",
+            AssertionKind::StartsWith => "starts_with",
+            AssertionKind::EndsWith => "ends_with",
+            AssertionKind::Equals => "equals",
+            AssertionKind::Regex => "regex",
+            AssertionKind::IsJson => "json",
+            AssertionKind::IsRefusal => "refusal",
+            AssertionKind::FinishReason => "finish_reason",
+            AssertionKind::Language => "language",
+        }
+    }
+}
+
+/// What is done about an answer whose score is too low.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct FailureAction {
+    /// `warn`, `block`, or `fallback`: `fallback_message` takes the place of the answer.
+    pub action: FailureWord,
+    /// What the client reads instead.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub fallback_message: String,
+}
+
+/// The ways to act on a low score.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum FailureWord {
+    /// Let it through; say so in a header and in the event.
+    #[default]
+    Warn,
+    /// Withhold the answer.
+    Block,
+    /// Put a message in its place.
+    Fallback,
 }
 
 /// `audit-logger`: one event per exchange.

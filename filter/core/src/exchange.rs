@@ -5,6 +5,7 @@
 //! the chain has seen it; after a block nothing of the answer leaves any more.
 
 mod models;
+mod quality;
 mod record;
 mod request;
 mod response;
@@ -23,12 +24,13 @@ use crate::digest::Key;
 use crate::event::Ended;
 use crate::message::Endpoint;
 use crate::plugin::Downstream;
-use crate::policy::{Active, Chain, Facts, Scratch};
+use crate::policy::{Active, Automata, Chain, Facts, Scratch};
 use crate::reply::Reply;
 use crate::router::Patience;
 use crate::routing::{Routing, Shared};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use quality::Asked;
 use record::Record;
 use route::{Account, End};
 use std::cell::{Cell, RefCell};
@@ -62,15 +64,18 @@ impl Gateway {
     /// Compiles the downstream role's configuration.
     pub fn new(config: Downstream) -> Result<Gateway, Vec<Diagnostic>> {
         let mut problems = Vec::new();
-        let automaton =
-            config.pattern_automaton.as_ref().map(|text| BASE64_STANDARD.decode(text)).transpose();
-        let automaton = automaton.unwrap_or_else(|_| {
-            let path = "policy.pii-detector.detect_patterns";
-            let message = "the automaton of the operator's patterns is not base64";
-            problems.push(Diagnostic::error("bad-automaton", path, message));
-            None
-        });
-        let chain = Chain::compile(&config.policies, &config.policy, automaton.as_deref(), &mut problems);
+        let mut decoded = |automaton: &Option<String>, path: &str| {
+            let decoded = automaton.as_ref().map(|text| BASE64_STANDARD.decode(text)).transpose();
+            decoded.unwrap_or_else(|_| {
+                let message = "the automaton of the operator's patterns is not base64";
+                problems.push(Diagnostic::error("bad-automaton", path, message));
+                None
+            })
+        };
+        let patterns = decoded(&config.pattern_automaton, "policy.pii-detector.detect_patterns");
+        let assertions = decoded(&config.assertion_automaton, "policy.quality-scorer.assertions");
+        let automata = Automata { patterns: patterns.as_deref(), assertions: assertions.as_deref() };
+        let chain = Chain::compile(&config.policies, &config.policy, automata, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -115,6 +120,8 @@ pub struct Exchange {
     stream: Option<Stream>,
     /// The body, as the policies left it, of a request whose target is being picked.
     waiting: Option<Vec<u8>>,
+    /// What the request asked of its answer, where something scores that.
+    asked: Option<Asked>,
 }
 
 impl Exchange {
@@ -130,6 +137,7 @@ impl Exchange {
             account: Account::default(),
             stream: None,
             waiting: None,
+            asked: None,
         }
     }
 

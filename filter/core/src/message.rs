@@ -8,6 +8,7 @@
 //! refused; every byte outside an edited text stays as it was sent.
 
 mod answer;
+pub(crate) mod conform;
 mod escape;
 pub(crate) mod json;
 mod keys;
@@ -56,6 +57,11 @@ impl Endpoint {
             "responses" => Some(Endpoint::Responses),
             _ => None,
         }
+    }
+
+    /// Its answers are choices of a model.
+    pub(crate) fn has_choices(self) -> bool {
+        matches!(self, Endpoint::ChatCompletions | Endpoint::Completions)
     }
 
     /// The name in events.

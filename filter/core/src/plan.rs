@@ -12,7 +12,7 @@ use crate::config::{PolicyConfig, Reading};
 use crate::diagnostic::{Diagnostic, nearest};
 #[cfg(feature = "compile")]
 use crate::plugin;
-use crate::policy::Chain;
+use crate::policy::{Automata, Chain};
 use crate::targets::{self, Target};
 #[cfg(feature = "compile")]
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -102,7 +102,7 @@ impl Plan {
         let strategy = strategy(&config, &mut problems);
         let targets = resolve_targets(&config, &mut problems);
         router::check(&config, strategy, &targets, &mut problems);
-        let chain = Chain::compile(&config.policies, &config.policy, None, &mut problems);
+        let chain = Chain::compile(&config.policies, &config.policy, Automata::default(), &mut problems);
         match (problems.is_empty(), addresses) {
             (true, Some((listen, admin))) => Ok(Plan { config, chain, targets, strategy, listen, admin }),
             _ => Err(problems),
@@ -126,6 +126,7 @@ impl Plan {
             models: self.models(&|_| None),
             router: self.router(),
             pattern_automaton: self.chain.pattern_automaton().map(|bytes| BASE64_STANDARD.encode(bytes)),
+            assertion_automaton: self.chain.assertion_automaton().map(|bytes| BASE64_STANDARD.encode(bytes)),
         }
     }
 
@@ -229,7 +230,7 @@ mod tests {
                 value["packs"] = json!(1);
                 value["pack"]["version"] = json!("1.0");
                 value["policies"]["chain"] =
-                    json!([7, "pii-detecter", "audit-logger", "audit-logger", "content-quality"]);
+                    json!([7, "pii-detecter", "audit-logger", "audit-logger", "budget-enforcement"]);
                 value["gateway"] =
                     json!({"block_status": 429, "listen": "nowhere", "admin": "127.0.0.1:9901"});
                 value["providers"]["strategy"] = json!("roulette");

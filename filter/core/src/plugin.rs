@@ -58,6 +58,9 @@ pub struct Downstream {
     /// Automaton of the operator's own patterns, built by `kt-control` and encoded as base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern_automaton: Option<String>,
+    /// The same for the regular expressions of assertions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assertion_automaton: Option<String>,
 }
 
 impl Downstream {

@@ -7,6 +7,7 @@ pub mod model;
 pub mod observe;
 pub mod pii;
 pub mod prompt_injection;
+pub(crate) mod quality;
 pub mod safety;
 
 use crate::config::{Action, ApplyTo, Mode, Policies, PolicyBlocks, Role, When};
@@ -16,6 +17,7 @@ use crate::scan::words::{Lexicon, Words};
 use model::Scorer;
 use pii::Pii;
 use prompt_injection::Injection;
+use quality::Quality;
 use safety::Safety;
 use std::borrow::Cow;
 use std::fmt;
@@ -30,16 +32,19 @@ pub enum PolicyKind {
     PiiDetector,
     /// Unsafe content.
     SafetyFilter,
+    /// Answers that are not what was asked for.
+    QualityScorer,
     /// One event per exchange.
     AuditLogger,
 }
 
 impl PolicyKind {
     /// All of them.
-    pub const ALL: [PolicyKind; 4] = [
+    pub const ALL: [PolicyKind; 5] = [
         PolicyKind::PromptInjection,
         PolicyKind::PiiDetector,
         PolicyKind::SafetyFilter,
+        PolicyKind::QualityScorer,
         PolicyKind::AuditLogger,
     ];
 
@@ -49,12 +54,16 @@ impl PolicyKind {
             PolicyKind::PromptInjection => "prompt-injection",
             PolicyKind::PiiDetector => "pii-detector",
             PolicyKind::SafetyFilter => "safety-filter",
+            PolicyKind::QualityScorer => "quality-scorer",
             PolicyKind::AuditLogger => "audit-logger",
         }
     }
 
-    /// The policy of that name.
+    /// The policy of that name, or of its other name.
     pub fn from_name(name: &str) -> Option<PolicyKind> {
+        if name == "content-quality" {
+            return Some(PolicyKind::QualityScorer);
+        }
         PolicyKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
@@ -119,6 +128,7 @@ enum Policy {
     Injection(Box<Injection>),
     Pii(Box<Pii>),
     Safety(Box<Safety>),
+    Quality(Box<Quality>),
     Audit,
 }
 
@@ -128,6 +138,7 @@ impl Policy {
             Policy::Injection(_) => PolicyKind::PromptInjection,
             Policy::Pii(_) => PolicyKind::PiiDetector,
             Policy::Safety(_) => PolicyKind::SafetyFilter,
+            Policy::Quality(_) => PolicyKind::QualityScorer,
             Policy::Audit => PolicyKind::AuditLogger,
         }
     }
@@ -137,6 +148,7 @@ impl Policy {
             Policy::Injection(injection) => injection.action(),
             Policy::Pii(pii) => pii.action(),
             Policy::Safety(safety) => safety.action(),
+            Policy::Quality(quality) => quality.action(),
             Policy::Audit => Action::Warn,
         }
     }
@@ -146,6 +158,7 @@ impl Policy {
             Policy::Injection(_) => ApplyTo::Input,
             Policy::Pii(pii) => pii.apply_to(),
             Policy::Safety(safety) => safety.apply_to(),
+            Policy::Quality(_) => ApplyTo::Output,
             Policy::Audit => return false,
         };
         match direction {
@@ -191,6 +204,15 @@ pub struct Scratch {
 /// Links fit the bits of [`Active`].
 const MAX_LINKS: usize = 32;
 
+/// What `kt-control` built of the operator's regular expressions. What is absent is built where feature `compile` allows it.
+#[derive(Clone, Copy, Default)]
+pub struct Automata<'a> {
+    /// Of `pii-detector`'s patterns.
+    pub patterns: Option<&'a [u8]>,
+    /// Of `quality-scorer`'s assertions.
+    pub assertions: Option<&'a [u8]>,
+}
+
 /// The compiled chain.
 pub struct Chain {
     links: Vec<Link>,
@@ -206,13 +228,13 @@ impl Chain {
     pub(crate) fn compile(
         policies: &Policies,
         blocks: &PolicyBlocks,
-        pattern_automaton: Option<&[u8]>,
+        automata: Automata,
         problems: &mut Vec<Diagnostic>,
     ) -> Chain {
         let mut links: Vec<Link> = Vec::new();
         for entry in policies.chain.iter().take(MAX_LINKS) {
             let Some(kind) = PolicyKind::from_name(&entry.name) else { continue };
-            match compile_policy(kind, blocks, pattern_automaton) {
+            match compile_policy(kind, blocks, automata) {
                 Ok(policy) => {
                     let (when, mode) = (entry.options.when.clone(), entry.options.mode);
                     links.push(Link { policy, when, mode });
@@ -286,6 +308,23 @@ impl Chain {
         })
     }
 
+    /// The automaton of the assertions' regular expressions, if there are any.
+    #[cfg(feature = "compile")]
+    pub fn assertion_automaton(&self) -> Option<Vec<u8>> {
+        self.links.iter().find_map(|link| match &link.policy {
+            Policy::Quality(quality) => quality.automaton(),
+            _ => None,
+        })
+    }
+
+    /// The scorer of whole answers, if it is active, and its mode.
+    pub(crate) fn quality(&self, active: Active) -> Option<(&Quality, Mode)> {
+        self.active_links(active).find_map(|link| match &link.policy {
+            Policy::Quality(quality) => Some((&**quality, link.mode)),
+            _ => None,
+        })
+    }
+
     /// The refusal text an operator gave a policy.
     pub fn message(&self, policy: PolicyKind) -> Option<&str> {
         self.links.iter().find_map(|link| match &link.policy {
@@ -338,7 +377,8 @@ impl Chain {
                         matches.extend(safety.weigh(&self.request_lexicon, words, scorer, text));
                     }
                 }
-                Policy::Audit => {}
+                // Judges whole answers, once they are complete.
+                Policy::Quality(_) | Policy::Audit => {}
             }
             findings.extend(scratch.matches.drain(..).map(|found| Finding {
                 policy: link.policy.kind(),
@@ -360,7 +400,7 @@ impl Chain {
             open = open.min(match &link.policy {
                 Policy::Pii(pii) => pii.open_from(text, from),
                 Policy::Safety(safety) => safety.open_from(&scratch.words, text, from),
-                Policy::Injection(_) | Policy::Audit => text.len(),
+                Policy::Injection(_) | Policy::Quality(_) | Policy::Audit => text.len(),
             });
         }
         open
@@ -369,8 +409,14 @@ impl Chain {
     /// Writes what replaces `matched`.
     pub fn marker(&self, finding: &Finding, matched: &str, out: &mut String) {
         for link in &self.links {
-            if let (Policy::Pii(pii), PolicyKind::PiiDetector) = (&link.policy, finding.policy) {
-                return pii.marker(&finding.kind, matched, out);
+            match (&link.policy, finding.policy) {
+                (Policy::Pii(pii), PolicyKind::PiiDetector) => {
+                    return pii.marker(&finding.kind, matched, out);
+                }
+                (Policy::Quality(quality), PolicyKind::QualityScorer) => {
+                    return out.push_str(quality.message());
+                }
+                _ => {}
             }
         }
         out.push_str("[REDACTED:");
@@ -390,7 +436,7 @@ impl Chain {
                     injection_score = Some(injection.score(words, scorer, text, false))
                 }
                 Policy::Safety(safety) => safety_score = Some(safety.score(words, scorer, text)),
-                Policy::Pii(_) | Policy::Audit => {}
+                Policy::Pii(_) | Policy::Quality(_) | Policy::Audit => {}
             }
         }
         (injection_score, safety_score)
@@ -404,7 +450,7 @@ impl Chain {
 fn compile_policy(
     kind: PolicyKind,
     blocks: &PolicyBlocks,
-    pattern_automaton: Option<&[u8]>,
+    automata: Automata,
 ) -> Result<Policy, Vec<Diagnostic>> {
     Ok(match kind {
         PolicyKind::PromptInjection => {
@@ -413,11 +459,15 @@ fn compile_policy(
         }
         PolicyKind::PiiDetector => {
             let block = blocks.pii_detector.clone().unwrap_or_default();
-            Policy::Pii(Box::new(Pii::compile(&block, pattern_automaton)?))
+            Policy::Pii(Box::new(Pii::compile(&block, automata.patterns)?))
         }
         PolicyKind::SafetyFilter => {
             let block = blocks.safety_filter.clone().unwrap_or_default();
             Policy::Safety(Box::new(Safety::compile(&block)?))
+        }
+        PolicyKind::QualityScorer => {
+            let block = blocks.quality_scorer.clone().unwrap_or_default();
+            Policy::Quality(Box::new(Quality::compile(&block, automata.assertions)?))
         }
         PolicyKind::AuditLogger => {
             let block = blocks.audit_logger.clone().unwrap_or_default();

@@ -26,7 +26,7 @@ pub const SPELLINGS: &[(&str, &str)] = &[
 ];
 
 /// Policies that the format knows and this version does not have.
-pub(crate) const UNAVAILABLE_POLICIES: &[&str] = &["quality-scorer", "content-quality", "budget-enforcement"];
+pub(crate) const UNAVAILABLE_POLICIES: &[&str] = &["budget-enforcement"];
 
 /// Reads a configuration. There is one only if nothing is wrong with its keys and types.
 pub fn read(value: &Value) -> (Option<PolicyConfig>, Vec<Diagnostic>) {
@@ -187,6 +187,10 @@ const OBJECTS: &[&str] = &[
     "prompt-injection",
     "pii-detector",
     "safety-filter",
+    "quality-scorer",
+    "content-quality",
+    "thresholds",
+    "failure_action",
     "audit-logger",
     "encoding",
     "response",

@@ -50,6 +50,8 @@ pub(super) struct Record {
     pub usage: Option<Usage>,
     pub scanned: Scanned,
     pub unscanned: Unscanned,
+    /// The last score of the answer, as it is written.
+    pub quality: Option<String>,
     verdict: Verdict,
     reason: Option<String>,
     warnings: Vec<String>,
@@ -104,6 +106,9 @@ impl Record {
         }
         if self.redactions > 0 {
             headers.push(("x-kt-redactions", self.redactions.to_string()));
+        }
+        if let Some(quality) = &self.quality {
+            headers.push(("x-kt-quality", quality.clone()));
         }
         if !self.warnings.is_empty() {
             headers.push(("x-kt-warnings", self.warnings.join(", ")));

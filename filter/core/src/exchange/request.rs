@@ -1,6 +1,7 @@
 //! The request side: is it served, may it pass, what is changed, where may it go.
 
 use super::Exchange;
+use super::quality::Asked;
 use super::route::{self, Account, Choice, Wanted};
 use crate::attempt::{AttemptPlan, ModelSlot, json_string, upstream_path};
 use crate::config::Unscannable;
@@ -169,6 +170,9 @@ impl Exchange {
             self.inspect(&request, body, &mut splices)?;
         } else {
             self.record.scanned.request_unread = Some(Unread::NoPolicy);
+        }
+        if self.gateway.chain.quality(self.active).is_some() && endpoint.has_choices() {
+            self.asked = Some(Asked::of(&request, body));
         }
         self.record.unscanned.add(&request.unscanned);
         if self.asks_for_virtual_model() {

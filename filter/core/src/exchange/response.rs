@@ -139,6 +139,13 @@ impl Exchange {
         let mut splices: Vec<Splice> = Vec::new();
         let blocking =
             self.inspect_texts(Direction::Response, &answer.texts, &answer.leaks, body, &mut splices);
+        let failing = self.asked.is_some().then(|| self.score_answer(&answer, body, &mut splices)).flatten();
+        let blocking = match (blocking, failing) {
+            (Some(found), Some(failing)) if self.gateway.chain.comes_before(&failing, &found) => {
+                Some(failing)
+            }
+            (found, failing) => found.or(failing),
+        };
         if let Some(finding) = blocking {
             return Err(self.block(Direction::Response, &finding));
         }

@@ -5,6 +5,7 @@
 //! theirs. Invariants: every event leaves at most once, apart from an event of which a first part is already certain; after
 //! a block nothing leaves.
 
+use super::quality::Kept;
 use super::texts::{hide_tokens, redact};
 use super::{Exchange, Gateway};
 use crate::config::OnError;
@@ -45,6 +46,8 @@ pub(super) struct Stream {
     queue: VecDeque<Queued>,
     /// Events so far.
     events: u64,
+    /// What was said, where it is scored.
+    kept: Kept,
     /// Something has left.
     started: bool,
     /// The stream was ended by us; what still comes is dropped.
@@ -86,6 +89,7 @@ impl Stream {
             lanes: Vec::new(),
             queue: VecDeque::new(),
             events: 0,
+            kept: Kept::default(),
             started: false,
             closed: false,
         }
@@ -217,6 +221,9 @@ impl Exchange {
                 &mut findings,
             );
             let end = holdback.received();
+            if self.asked.is_some() {
+                stream.kept.push(delta.lane, &delta.text.value);
+            }
             parts.push(Part { lane, range: start..end, left_to: start });
             self.record.scanned.count(Direction::Response, delta.lane.channel.kind(), delta.text.value.len());
             if !findings.is_empty() {
@@ -246,6 +253,16 @@ impl Exchange {
             && event.finished.is_empty()
             && event.usage.is_none()
             && event.deltas.iter().all(|delta| delta.lane.channel.is_prose());
+        let mut annotation = None;
+        if self.asked.is_some() {
+            for (choice, reason) in &event.finish_reasons {
+                annotation = self.annotation(*choice, reason, &stream.kept).or(annotation);
+            }
+        }
+        let edited = match annotation {
+            Some(members) => inserted(edited.as_deref().unwrap_or(&data), &members).or(edited),
+            None => edited,
+        };
         let finished = event.finished;
         drop(data);
         let frame = match edited {
@@ -354,6 +371,13 @@ impl Exchange {
             }
         }
     }
+}
+
+/// The payload with more members at the front of its object.
+fn inserted(data: &[u8], members: &[u8]) -> Option<Vec<u8>> {
+    let open = data.iter().position(|byte| *byte == b'{')? + 1;
+    let (before, after) = data.split_at_checked(open)?;
+    Some([before, members, after].concat())
 }
 
 impl Queued {

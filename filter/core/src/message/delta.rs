@@ -23,6 +23,8 @@ pub struct Event<'a> {
     pub finished: Vec<u32>,
     /// The one lane that ends with this event.
     pub lane_done: Option<Lane>,
+    /// Why they end, in the same order.
+    pub finish_reasons: Vec<(u32, Cow<'a, str>)>,
     /// Choice and span of every value that spells out tokens; to be set to `null` when a delta of that choice is edited.
     pub leaks: Vec<(u32, Range<usize>)>,
     /// Token counts.
@@ -66,6 +68,7 @@ pub fn read(endpoint: Endpoint, payload: &[u8]) -> Result<Event<'_>, BodyError> 
         whole,
         finished,
         lane_done: answer.event.lane_done,
+        finish_reasons: answer.finish_reasons,
         leaks: answer.leaks,
         usage: answer.usage,
         ends: answer.is_error || answer.event.ends,

@@ -444,3 +444,25 @@ fn string_from(bytes: &[u8], start: usize, surrogates: Surrogates) -> std::resul
         }
     }
 }
+/// The value of a number. Up to fifteen digits both parts of the quotient are exact, and so is its rounding; digits behind
+/// those are dropped. The library reads every number to its last bit, with ten kilobytes of code.
+pub(crate) fn decimal(number: &str) -> Option<f64> {
+    let (number, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (sign, number) = number.strip_prefix('-').map_or((1.0, number), |number| (-1.0, number));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let fraction = fraction.get(..EXACT_DIGITS.checked_sub(whole.len())?).unwrap_or(fraction);
+    let mut value = 0u64;
+    for digit in whole.bytes().chain(fraction.bytes()) {
+        value = value * 10 + u64::from(digit - b'0');
+    }
+    let exponent = exponent.parse::<i32>().ok()? - i32::try_from(fraction.len()).ok()?;
+    let scale = (0..exponent.unsigned_abs().min(MAX_EXPONENT)).fold(1.0, |scale, _| scale * 10.0);
+    let value = value as f64;
+    Some(sign * if exponent < 0 { value / scale } else { value * scale })
+}
+
+/// Decimal digits of which a float keeps every combination apart.
+const EXACT_DIGITS: usize = 15;
+
+/// The largest power of ten that a float holds exactly. No setting is near it.
+const MAX_EXPONENT: u32 = 22;

@@ -30,6 +30,8 @@ pub struct Request<'a> {
     pub format: Option<Format>,
     /// Most tokens the answer may have: `max_completion_tokens`, else `max_tokens` or `max_output_tokens`.
     pub max_tokens: Option<u64>,
+    /// Where the value of `response_format` is written.
+    pub response_format: Option<Range<usize>>,
     /// Parts that cannot be read.
     pub unscanned: Unscanned,
     /// A prompt is given as token ids, which cannot be read either.
@@ -149,6 +151,7 @@ impl<'a> Reader<'a> {
             stream_options: None,
             format: None,
             max_tokens: None,
+            response_format: None,
             unscanned: Unscanned::default(),
             token_prompt: false,
             goes_on_from_unseen: false,
@@ -169,7 +172,12 @@ impl<'a> Reader<'a> {
                 }
                 (_, Name::MaxTokens | Name::MaxOutputTokens) => request.max_tokens = self.count()?,
                 (_, Name::MaxCompletionTokens) => completion_tokens = self.count()?,
-                (Endpoint::ChatCompletions, Name::ResponseFormat) => request.format = self.format()?,
+                (Endpoint::ChatCompletions, Name::ResponseFormat) => {
+                    self.cursor.kind()?;
+                    let start = self.cursor.offset();
+                    request.format = self.format()?;
+                    request.response_format = Some(start..self.cursor.offset());
+                }
                 (Endpoint::ChatCompletions, key) => self.chat(key)?,
                 (Endpoint::Responses, key) => {
                     request.goes_on_from_unseen |= self.responses_request(key)?;

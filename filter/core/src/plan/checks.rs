@@ -70,7 +70,8 @@ pub(super) fn chain(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
             };
             let message = format!("unknown policy `{}`", name.escape_debug());
             problems.push(Diagnostic::error("unknown-policy", &path, message).help(help));
-        } else if chain.iter().take(i).any(|earlier| earlier.name == name) {
+        } else if chain.iter().take(i).any(|e| PolicyKind::from_name(&e.name) == PolicyKind::from_name(name))
+        {
             let message = format!("policy `{name}` stands in the chain twice");
             problems
                 .push(Diagnostic::error("duplicate-policy", &path, message).help("remove one of the two"));

@@ -7,11 +7,12 @@
 
 use super::{Attempt, Behaviour, Breaker, Downstream, Model, PluginConfig, Probe, Router, Target};
 use crate::config::{
-    Action, ApplyTo, AuditLogger, Capture, ChainEntry, ChainOptions, DetectPattern, Encoding,
-    InjectionResponse, MarkerFormat, Mode, OnError, Pack, PiiDetector, Policies, PolicyBlocks,
-    PromptInjection, Redaction, Role, SafetyFilter, SafetyMode, TargetOut, Unscannable, When,
+    Action, ApplyTo, Assertion, AssertionKind, AuditLogger, Capture, ChainEntry, ChainOptions, DetectPattern,
+    Encoding, FailureAction, FailureWord, InjectionResponse, MarkerFormat, Mode, OnError, Pack, PiiDetector,
+    Policies, PolicyBlocks, PromptInjection, QualityScorer, QualityThresholds, Redaction, Role, SafetyFilter,
+    SafetyMode, TargetOut, Unscannable, When,
 };
-use crate::message::json::{Cursor, Kind};
+use crate::message::json::{Cursor, Kind, decimal};
 use crate::plan::Strategy;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -203,29 +204,6 @@ impl Read for f64 {
     }
 }
 
-/// The value of a number. Up to fifteen digits both parts of the quotient are exact, and so is its rounding; digits behind
-/// those are dropped. The library reads every number to its last bit, with ten kilobytes of code.
-fn decimal(number: &str) -> Option<f64> {
-    let (number, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-    let (sign, number) = number.strip_prefix('-').map_or((1.0, number), |number| (-1.0, number));
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let fraction = fraction.get(..EXACT_DIGITS.checked_sub(whole.len())?).unwrap_or(fraction);
-    let mut value = 0u64;
-    for digit in whole.bytes().chain(fraction.bytes()) {
-        value = value * 10 + u64::from(digit - b'0');
-    }
-    let exponent = exponent.parse::<i32>().ok()? - i32::try_from(fraction.len()).ok()?;
-    let scale = (0..exponent.unsigned_abs().min(MAX_EXPONENT)).fold(1.0, |scale, _| scale * 10.0);
-    let value = value as f64;
-    Some(sign * if exponent < 0 { value / scale } else { value * scale })
-}
-
-/// Decimal digits of which a float keeps every combination apart.
-const EXACT_DIGITS: usize = 15;
-
-/// The largest power of ten that a float holds exactly. No setting is near it.
-const MAX_EXPONENT: u32 = 22;
-
 impl<T: Read> Read for Option<T> {
     fn initial() -> Self {
         None
@@ -304,10 +282,12 @@ object!(Downstream = Downstream {
         models: Vec::new(),
         router: None,
         pattern_automaton: None,
+        assertion_automaton: None,
     };
     "pack" pack, "config_sha256" config_sha256, "policies" policies, "policy" policy, "gateway" gateway,
     "targets" targets, "strategy" strategy, "attempt_role" attempt_role, "models" models,
-    "router" router, "pattern_automaton" pattern_automaton);
+    "router" router, "pattern_automaton" pattern_automaton,
+    "assertion_automaton" assertion_automaton);
 object!(Router = Router {
         models: Vec::new(),
         classifier: 0,
@@ -329,7 +309,7 @@ object!(ChainOptions = ChainOptions::default(); "when" when, "mode" mode);
 object!(When = When::default(); "path" path, "header" header, "model" model);
 object!(PolicyBlocks = PolicyBlocks::default();
     "prompt-injection" prompt_injection, "pii-detector" pii_detector, "safety-filter" safety_filter,
-    "audit-logger" audit_logger);
+    "quality-scorer" quality_scorer, "audit-logger" audit_logger);
 object!(PromptInjection = PromptInjection::default();
     "threshold" threshold, "action" action, "attack_patterns" attack_patterns, "encoding" encoding, "roles" roles,
     "response" response);
@@ -344,6 +324,19 @@ object!(Redaction = Redaction::default();
     "marker_format" marker_format, "custom_markers" custom_markers, "preserve_length" preserve_length);
 object!(SafetyFilter = SafetyFilter::default();
     "mode" mode, "action" action, "categories" categories, "block_if" block_if, "apply_to" apply_to);
+object!(QualityScorer = QualityScorer::default();
+    "min_output_chars" min_output_chars, "max_output_chars" max_output_chars, "min_sentences" min_sentences,
+    "thresholds" thresholds, "assertions" assertions, "failure_action" failure_action);
+object!(QualityThresholds = QualityThresholds::default(); "min_aggregate" min_aggregate);
+object!(Assertion = Assertion {
+        kind: AssertionKind::initial(),
+        value: String::new(),
+        weight: 1.0,
+        negate: false,
+        case_sensitive: true,
+    };
+    "type" kind, "value" value, "weight" weight, "negate" negate, "case_sensitive" case_sensitive);
+object!(FailureAction = FailureAction::default(); "action" action, "fallback_message" fallback_message);
 object!(AuditLogger = AuditLogger::default();
     "retention_days" retention_days, "immutable" immutable, "log_all_access" log_all_access, "capture" capture);
 object!(Behaviour = Behaviour::default();
@@ -396,6 +389,13 @@ object!(Attempt = Attempt {
     "nests_schema" nests_schema);
 
 words!(Action = Action::Block; "block" Action::Block, "redact" Action::Redact, "warn" Action::Warn);
+words!(AssertionKind = AssertionKind::Contains;
+    "contains" AssertionKind::Contains, "starts-with" AssertionKind::StartsWith, "ends-with" AssertionKind::EndsWith,
+    "equals" AssertionKind::Equals, "regex" AssertionKind::Regex, "is-json" AssertionKind::IsJson,
+    "is-refusal" AssertionKind::IsRefusal, "finish-reason" AssertionKind::FinishReason,
+    "language" AssertionKind::Language);
+words!(FailureWord = FailureWord::Warn;
+    "warn" FailureWord::Warn, "block" FailureWord::Block, "fallback" FailureWord::Fallback);
 words!(Strategy = Strategy::default();
     "single" Strategy::Single, "fallback" Strategy::Fallback, "weighted_round_robin" Strategy::WeightedRoundRobin,
     "latency" Strategy::Latency, "lowest_cost" Strategy::LowestCost, "router" Strategy::Router);
@@ -488,6 +488,23 @@ mod tests {
                 },
                 apply_to: ApplyTo::Output,
             }),
+            quality_scorer: Some(QualityScorer {
+                min_output_chars: 20,
+                max_output_chars: Some(4000),
+                min_sentences: 2,
+                thresholds: QualityThresholds { min_aggregate: 0.5 },
+                assertions: vec![Assertion {
+                    kind: AssertionKind::StartsWith,
+                    value: "Dear".into(),
+                    weight: 2.5,
+                    negate: true,
+                    case_sensitive: false,
+                }],
+                failure_action: FailureAction {
+                    action: FailureWord::Fallback,
+                    fallback_message: "Sorry.".into(),
+                },
+            }),
             safety_filter: Some(SafetyFilter {
                 mode: SafetyMode::Strict,
                 action: Action::Redact,
@@ -529,6 +546,7 @@ mod tests {
                 after: "}".into(),
             }),
             pattern_automaton: Some("AA==".into()),
+            assertion_automaton: Some("eA==".into()),
         }))
     }
 

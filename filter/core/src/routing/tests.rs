@@ -100,6 +100,7 @@ fn config(strategy: Strategy, targets: Vec<Target>) -> Downstream {
         models: Vec::new(),
         router: None,
         pattern_automaton: None,
+        assertion_automaton: None,
     }
 }
 

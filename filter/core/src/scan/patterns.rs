@@ -112,6 +112,11 @@ impl Patterns {
         }
     }
 
+    /// The pattern matches somewhere in `text`.
+    pub(crate) fn matches(&self, pattern: usize, text: &str) -> bool {
+        matches!(self.next(pattern, text, 0, false), Step::Hit(_))
+    }
+
     /// What one pattern finds first in `text[from..]`; `more`: the text may go on.
     pub(crate) fn next(&self, pattern: usize, text: &str, from: usize, more: bool) -> Step<Find<usize>> {
         let Some(automata) = self.automata.get(pattern) else { return Step::Open(text.len()) };

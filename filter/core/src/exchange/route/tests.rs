@@ -45,6 +45,7 @@ fn config(strategy: Strategy) -> Downstream {
         models: Vec::new(),
         router: None,
         pattern_automaton: None,
+        assertion_automaton: None,
     }
 }
 

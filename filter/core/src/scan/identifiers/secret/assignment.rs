@@ -212,7 +212,12 @@ pub(super) fn in_sentence(text: &Cursor, at: usize) -> Value {
 
 /// The value that a command takes from its option `-p`, whose dash is at `dash`.
 pub(super) fn in_command(text: &Cursor, dash: usize) -> Value {
-    if text.look(dash + 1)? != b'p' || text.behind(dash, 1) != b' ' || !text.preceded_by(dash, COMMANDS) {
+    if text.look(dash + 1)? != b'p' || text.behind(dash, 1) != b' ' {
+        return Ok(None);
+    }
+    let line = text.slice(dash.saturating_sub(LONGEST_COMMAND), dash);
+    let line = line.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    if !line.split(|byte| !is_word(*byte)).any(|word| is_one_of(word, COMMANDS)) {
         return Ok(None);
     }
     let begin = dash + 2;
@@ -223,6 +228,9 @@ pub(super) fn in_command(text: &Cursor, dash: usize) -> Value {
         if text.look(begin)? == b' ' { Bond::Loose } else { Bond::Operator { tight: true } },
     )
 }
+
+/// How far before its option a command may begin.
+const LONGEST_COMMAND: usize = 40;
 
 /// Commands that take a password from `-p`.
 static COMMANDS: &[&str] = &[
