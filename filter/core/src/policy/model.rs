@@ -34,8 +34,6 @@ pub const CATEGORIES: usize = 10;
 const HEADER_BYTES: usize = 128;
 const HEADS_AT: usize = HEADER_BYTES + MODELS * BUCKETS;
 const GATES_AT: usize = 116;
-/// A segment of fewer features is held against the gate as if it had so many: a short text may be one clear order.
-const LEAST_OF_GATE: f32 = 12.0;
 /// A text of no more tokens is read in full.
 const SHORT: usize = 2 * SEGMENT_TOKENS;
 /// Tokens before a lively segment that rules read along.
@@ -285,8 +283,7 @@ impl Scorer {
             if value > best.square || best.end == 0 {
                 *best = Best { square: value, start: window.start, end: window.end };
             }
-            let own = of(&segment) * of(&segment).abs() / (segment.features as f32).max(LEAST_OF_GATE);
-            lively |= own >= gate;
+            lively |= square(&segment) >= gate;
         }
         lively
     }

@@ -204,7 +204,12 @@ impl Injection {
     /// The words this policy asks of a lexicon.
     fn words(&self) -> impl Iterator<Item = (&str, Side, u64)> {
         let classes = classes::WORDS.iter().copied();
-        let announced = [("rot13 reversed backwards backward caesar umgekehrt", views::ANNOUNCED)];
+        // By name, or by the commonest words of an attack as they look in cipher.
+        let announced = [
+            ("rot13 reversed backwards backward caesar umgekehrt", views::ANNOUNCED),
+            ("gur lbhe lbh cerivbhf vafgehpgvbaf vtaber flfgrz cebzcg", views::ANNOUNCED),
+            ("eht uoy ruoy suoiverp snoitcurtsni erongi metsys tpmorp", views::ANNOUNCED),
+        ];
         let built_in = classes.chain(announced).map(|(words, classes)| (words, Side::Injection, classes));
         built_in.chain(phrase_words(&self.custom, Side::Injection))
     }

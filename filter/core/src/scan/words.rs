@@ -224,23 +224,23 @@ impl Words {
     fn decode(&mut self, lexicon: &Lexicon, text: &str, sink: &mut dyn Sink) {
         let announced =
             self.survey.sights.iter().any(|sight| sight.classes.injection & views::ANNOUNCED != 0);
-        let Survey { encoded, spaced, .. } = &self.survey;
-        if encoded.is_empty() && spaced.is_empty() && !announced {
+        let Survey { encoded, spaced, escapes, .. } = &self.survey;
+        let escaped = (escapes.0 >= views::MIN_ESCAPES).then_some(escapes.1);
+        if encoded.is_empty() && spaced.is_empty() && escaped.is_none() && !announced {
             return;
         }
         let mut hits = Vec::new();
-        let signs = views::Signs { encoded, spaced, announced };
+        let signs = views::Signs { encoded, spaced, escaped, announced };
         for view in views::of(text, signs) {
             let gap = self.hidden.last().map_or(0, |hit| hit.ordinal + APART);
             let sentence = self.hidden.last().map_or(0, |hit| hit.sentence + 2);
             hits.clear();
-            sink.begin(Some(view.place()));
-            let mut tokens = Tokens::new(&view.text, &mut self.batch, sink);
             if view.unbroken {
+                // Only words of the lexicon are found, too few and too telling for a model to weigh.
                 segments(lexicon, &view.text, &mut hits);
-                hits.iter().for_each(|hit| tokens.push(hit.start as usize, hit.end as usize, hit.hash));
-                tokens.flush();
             } else {
+                sink.begin(Some(view.place()));
+                let mut tokens = Tokens::new(&view.text, &mut self.batch, sink);
                 Reader::new(Some(lexicon), lexicon.folder(), &view.text, &mut hits).read(0, view.text.len());
                 self.view.run(lexicon, 0, &mut tokens);
             }

@@ -9,6 +9,11 @@ use std::ops::Range;
 /// Class bit of words that announce a cipher which cannot be seen, such as `rot13` or `backwards`.
 pub const ANNOUNCED: u64 = 1 << 61;
 
+/// Fewer characters spelled by number hide nothing.
+pub const MIN_ESCAPES: u32 = 4;
+
+/// Bytes of a text in which they are read.
+const MAX_ESCAPED_BYTES: usize = 16 * 1024;
 /// Encoded passages read in one text.
 const MAX_PASSAGES: usize = 16;
 /// Bytes decoded in one text.
@@ -33,6 +38,8 @@ pub struct Signs<'a> {
     pub encoded: &'a [usize],
     /// Where letters begin to stand alone, several in a row, in order.
     pub spaced: &'a [usize],
+    /// Where characters begin to be spelled by number, if enough are.
+    pub escaped: Option<usize>,
     /// A cipher was announced.
     pub announced: bool,
 }
@@ -78,6 +85,9 @@ pub fn of(text: &str, signs: Signs<'_>) -> Vec<View> {
     let mut views = Vec::new();
     decoded(text, signs.encoded, &mut views);
     spaced(text, signs.spaced, &mut views);
+    if let Some(first) = signs.escaped {
+        views.push(unescaped(text, first));
+    }
     if signs.announced {
         let end =
             (0..=text.len().min(MAX_CIPHER_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
@@ -91,8 +101,77 @@ pub fn of(text: &str, signs: Signs<'_>) -> Vec<View> {
         }
         views.push(rotated);
         views.push(reversed);
+        views.push(turned(text));
     }
     views
+}
+
+/// Every word read backwards where it stands.
+fn turned(text: &str) -> View {
+    let mut view = View::new();
+    let mut word: Vec<(usize, char)> = Vec::new();
+    for (at, letter) in text.char_indices().chain([(text.len(), ' ')]) {
+        if letter.is_alphanumeric() {
+            word.push((at, letter));
+            continue;
+        }
+        for (at, letter) in word.drain(..).rev() {
+            view.push(letter, at, at + letter.len_utf8());
+        }
+        if at < text.len() {
+            view.push(letter, at, at + letter.len_utf8());
+        }
+    }
+    view
+}
+
+/// The text with the characters that it spells by number or name: `%69`, `&#105;`, `&lt;`, `\\u0069`, `\\x69`, `\\n`.
+fn unescaped(text: &str, first: usize) -> View {
+    let mut view = View::new();
+    let start = (0..=first.saturating_sub(64)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let mut at = start;
+    while let Some(letter) = text.get(at..).and_then(|rest| rest.chars().next()) {
+        if at - start > MAX_ESCAPED_BYTES {
+            break;
+        }
+        let rest = text.get(at..).unwrap_or_default();
+        let found = match letter {
+            '%' => by_number(rest, 1, 16, 2, 2),
+            '&' => by_name(rest),
+            '\\' => match rest.as_bytes().get(1) {
+                Some(b'u') => by_number(rest, 2, 16, 4, 4),
+                Some(b'x') => by_number(rest, 2, 16, 2, 2),
+                Some(b'n' | b'r' | b't') => Some((' ', 2)),
+                _ => None,
+            },
+            _ => None,
+        };
+        let (letter, length) = found.unwrap_or((letter, letter.len_utf8()));
+        view.push(letter, at, at + length);
+        at += length;
+    }
+    view
+}
+
+/// The character whose number stands after `skip` bytes, in `least` to `most` digits, and where that ends.
+fn by_number(rest: &str, skip: usize, radix: u32, least: usize, most: usize) -> Option<(char, usize)> {
+    let digits =
+        rest.get(skip..)?.bytes().take(most).take_while(|byte| char::from(*byte).is_digit(radix)).count();
+    let number = u32::from_str_radix(rest.get(skip..skip + digits)?, radix).ok()?;
+    Some((char::from_u32(number).filter(|_| digits >= least)?, skip + digits))
+}
+
+fn by_name(rest: &str) -> Option<(char, usize)> {
+    let (letter, length) = match rest.as_bytes() {
+        [b'&', b'#', b'x' | b'X', ..] => by_number(rest, 3, 16, 1, 6)?,
+        [b'&', b'#', ..] => by_number(rest, 2, 10, 1, 7)?,
+        _ => {
+            let names = [("&lt", '<'), ("&gt", '>'), ("&amp", '&'), ("&quot", '"'), ("&nbsp", ' ')];
+            let (name, letter) = names.into_iter().find(|(name, _)| rest.starts_with(name))?;
+            (letter, name.len())
+        }
+    };
+    Some((letter, length + usize::from(rest.as_bytes().get(length) == Some(&b';'))))
 }
 
 fn rotate(letter: char) -> char {
@@ -250,7 +329,7 @@ fn joined(text: &str, letters: &[(char, usize, usize)]) -> View {
 mod tests {
     use super::*;
 
-    const NONE: Signs<'_> = Signs { encoded: &[], spaced: &[], announced: false };
+    const NONE: Signs<'_> = Signs { encoded: &[], spaced: &[], escaped: None, announced: false };
 
     #[track_caller]
     fn check(text: &str, signs: Signs<'_>, expected: &[&str]) {
@@ -287,7 +366,15 @@ mod tests {
 
     #[test]
     fn announced_ciphers_are_read() {
-        check("vtaber", Signs { announced: true, ..NONE }, &["ignore", "rebatv"]);
+        check("vtaber", Signs { announced: true, ..NONE }, &["ignore", "rebatv", "rebatv"]);
+    }
+
+    #[test]
+    fn characters_spelled_by_number_are_read() {
+        let escaped = Signs { escaped: Some(0), ..NONE };
+        check("%69%67nore%20it", escaped, &["ignore it"]);
+        check("&#105;&#x67;nore&lt;it&gt;", escaped, &["ignore<it>"]);
+        check(r"\u0069\x67nore\nit \q 5% & 100", escaped, &[r"ignore it \q 5% & 100"]);
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Rules {
     pub fn ahead(&self, hits: &[Hit], first: usize) -> u64 {
         let Some(opener) = hits.get(first) else { return 0 };
         let near = |hit: &&Hit| {
-            hit.sentence == opener.sentence && hit.end as usize - opener.start as usize <= MAX_HELD_BYTES
+            hit.sentence == opener.sentence && hit.end as usize <= opener.start as usize + MAX_HELD_BYTES
         };
         // No rule spans more words than this.
         let following = hits.get(first + 1..).unwrap_or_default().iter().take(24).take_while(near);

@@ -29,6 +29,8 @@ pub(super) struct Survey {
     pub(super) sights: Vec<Sight>,
     /// Where long runs begin that may be an encoding.
     pub(super) encoded: Vec<usize>,
+    /// How many words follow a sign of escaping, and where the first stands.
+    pub(super) escapes: (u32, usize),
     /// Where letters begin to stand alone.
     pub(super) spaced: Vec<usize>,
     /// Start of a word that reaches the end of the text and may go on; else the end of the text.
@@ -50,6 +52,7 @@ impl Survey {
         self.sights.clear();
         self.encoded.clear();
         self.spaced.clear();
+        self.escapes = (0, 0);
         self.open = bytes.len();
         let classifier = simd::Letters::new();
         let mut before = Singles::default();
@@ -131,6 +134,11 @@ impl Survey {
         tokens: &mut Tokens,
     ) {
         let length = end - start;
+        if let Some(b'%' | b'#' | b'\\') = start.checked_sub(1).and_then(|at| tokens.text.as_bytes().get(at))
+        {
+            let (count, first) = self.escapes;
+            self.escapes = (count + 1, if count == 0 { start } else { first });
+        }
         let rim = end == tokens.text.len() || start == from && from > 0;
         if length <= 8 && !rim && is_number(head, length) {
             return tokens.push(start, end, number(length));
