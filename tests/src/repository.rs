@@ -50,6 +50,16 @@ pub fn python() -> Result<PathBuf, String> {
         .ok_or_else(|| "the Python SDKs are not installed; run `make .venv`".into())
 }
 
+/// The Node of the repository's virtual environment, and the folder in which scripts find the SDKs.
+pub fn node() -> Result<(PathBuf, PathBuf), String> {
+    let folder = root().join(".venv/node");
+    let installed = folder.join("node_modules").is_dir();
+    first([root().join(".venv/bin/node")])
+        .filter(|_| installed)
+        .map(|node| (node, folder))
+        .ok_or_else(|| "the Node SDKs are not installed; run `make .venv`".into())
+}
+
 /// Envoy in the virtual environment, whichever Python made it.
 fn in_environment() -> Vec<PathBuf> {
     let versions = std::fs::read_dir(root().join(".venv/lib")).into_iter().flatten().flatten();
