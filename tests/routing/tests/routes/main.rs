@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod examples;
 mod front;
 mod soak;
 mod table;
