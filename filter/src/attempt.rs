@@ -27,7 +27,8 @@ struct Judged {
     plan: AttemptPlan,
     /// Attempts so far, this one included.
     attempts: usize,
-    trail: String,
+    /// The plan and what became of it so far.
+    note: String,
     answer: Answer,
 }
 
@@ -62,15 +63,17 @@ impl AttemptFilter {
 impl Judged {
     /// Has Envoy make another attempt in place of this answer.
     fn repeat(mut self, next: &Next) {
-        trail::end(&mut self.trail, self.answer.status, next.fault);
-        host::set_state(state::TRAIL, self.trail.as_bytes());
+        trail::end(&mut self.note, self.answer.status, next.fault);
         if next.skip > 0 {
             self.plan.skip(self.attempts, next.skip);
-            host::set_state(state::PLAN, self.plan.to_text().as_bytes());
+            let mut note = self.plan.to_text();
+            trail::lines(&self.note).for_each(|line| note.extend([line, "\n"]));
+            self.note = note;
             if let Some(cluster) = self.plan.cluster(self.attempts) {
                 host::set_state(state::NEXT, cluster.as_bytes());
             }
         }
+        host::set_state(state::PLAN, self.note.as_bytes());
         host::set_response_header("x-kt-retry", Some("1"));
         let wait = next.wait_s.map(|seconds| seconds.to_string());
         // Absolute, so that no upstream says it.
@@ -82,14 +85,14 @@ impl Context for AttemptFilter {}
 
 impl HttpContext for AttemptFilter {
     fn on_http_request_headers(&mut self, _count: usize, ends: bool) -> Action {
-        let Some(plan) = host::state(state::PLAN).as_deref().and_then(AttemptPlan::from_text) else {
+        let mut note = host::state(state::PLAN).unwrap_or_default();
+        let Some(plan) = AttemptPlan::from_text(&note) else {
             // Not one of our requests: a probe, or a health check of Envoy's own.
             return Action::Continue;
         };
-        let mut trail = host::state(state::TRAIL).unwrap_or_default();
-        let done = trail::count(&trail);
-        trail::begin(&mut trail, &self.target.target, host::now_ns() / 1000);
-        host::set_state(state::TRAIL, trail.as_bytes());
+        let done = trail::lines(&note).count();
+        trail::begin(&mut note, &self.target.target, host::now_ns() / 1000);
+        host::set_state(state::PLAN, note.as_bytes());
         if let Some(next) = plan.cluster(done + 1) {
             host::set_state(state::NEXT, next.as_bytes());
         }
@@ -115,7 +118,7 @@ impl HttpContext for AttemptFilter {
         }
         let answer = Answer::new(&plan, done);
         if !answer.is_last() {
-            self.judged = Some(Judged { plan, attempts: done + 1, trail, answer });
+            self.judged = Some(Judged { plan, attempts: done + 1, note, answer });
         }
         Action::Continue
     }

@@ -250,7 +250,7 @@ impl DownstreamFilter {
     /// Number of the attempt that answers, and all of them where the attempt role tells of them.
     fn attempts(&self) -> (u64, Trail) {
         if self.exchange.has_attempt_role() {
-            let trail = Trail::from_text(&host::state(state::TRAIL).unwrap_or_default());
+            let trail = Trail::from_text(&host::state(state::PLAN).unwrap_or_default());
             return (trail.0.len() as u64, trail);
         }
         let attempts = match self.may_retry {
@@ -382,6 +382,7 @@ impl HttpContext for DownstreamFilter {
             ends,
             from_upstream: status < 500 || host::text(DETAILS).as_deref() == Some(VIA_UPSTREAM),
             trail,
+            at_ms: self.clock.answered / 1_000_000,
             attempts,
         };
         let start = self.exchange.answer(&head);

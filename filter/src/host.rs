@@ -12,10 +12,8 @@ use std::time::{Duration, UNIX_EPOCH};
 pub(crate) mod state {
     /// The cluster the next attempt goes to; Envoy's matcher reads it.
     pub(crate) const NEXT: &str = "kt.next";
-    /// The note for the attempts.
+    /// The note for the attempts, and what became of them so far.
     pub(crate) const PLAN: &str = "kt.plan";
-    /// What became of the attempts so far.
-    pub(crate) const TRAIL: &str = "kt.trail";
     /// The caller's own key, for targets that want it.
     pub(crate) const CLIENT_KEY: &str = "kt.client_key";
     /// The same, if the request names the provider.

@@ -8,8 +8,7 @@ use std::cell::RefCell;
 /// Shared data of all plugins with the same `vm_id`.
 #[derive(Default)]
 pub(crate) struct SharedData {
-    /// Numbers of the metrics that were defined, by target and metric. 0 is not known yet: Envoy's have their kind in the lowest
-    /// bits, and its first counter, whose number would be 0, is asked for again each time.
+    /// Numbers of the metrics that were defined, by target and metric. 0 is not known yet; Envoy's numbers start above it.
     metrics: RefCell<Vec<u32>>,
 }
 

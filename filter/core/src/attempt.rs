@@ -67,7 +67,8 @@ pub fn target_of(cluster: &str) -> &str {
 }
 
 impl AttemptPlan {
-    /// The note as text: one line a field. JSON strings hold no line ends, and ids and paths cannot.
+    /// The note as text: one line a field. JSON strings hold no line ends, and ids and paths cannot. The attempts add lines of
+    /// their own ([`trail`]).
     pub fn to_text(&self) -> String {
         let kind = if self.streams { STREAMS } else { "" };
         let mut text = format!("{kind}{}\n{}\n", self.clusters.join(","), self.path);
@@ -90,7 +91,7 @@ impl AttemptPlan {
         let clusters =
             clusters.strip_prefix(STREAMS).unwrap_or(clusters).split(',').map(str::to_owned).collect();
         let path = lines.next()?.to_owned();
-        let model = match lines.next() {
+        let model = match lines.next().filter(|line| !line.starts_with(trail::MARK)) {
             None => None,
             Some(numbers) => {
                 let mut numbers = numbers.split(' ').map_while(|number| number.parse().ok());
@@ -230,6 +231,20 @@ mod tests {
                 assert_eq!(edit.content_length, Some(body.len()));
                 assert_eq!(String::from_utf8(body).unwrap(), expected.replace("\"a\"", "\"bb\""));
             }
+        }
+    }
+
+    #[test]
+    fn a_note_and_its_trail_do_not_get_into_each_others_way() {
+        let unnamed = ModelSlot { client: None, ..plan().model.unwrap() };
+        for model in [plan().model, Some(unnamed), None] {
+            let plan = AttemptPlan { model, ..plan() };
+            let mut note = plan.to_text();
+            trail::begin(&mut note, "a", 1);
+            trail::end(&mut note, 503, trail::Fault::Status);
+            trail::begin(&mut note, "b", 2);
+            assert_eq!((AttemptPlan::from_text(&note), trail::lines(&note).count()), (Some(plan), 2));
+            assert_eq!(trail::Trail::from_text(&note).last().map(|tried| tried.target.as_str()), Some("b"));
         }
     }
 

@@ -263,10 +263,9 @@ impl Routing {
     }
 
     /// Takes the time to the headers of a target's good answer.
-    pub(crate) fn answered(&self, target: usize, ms: u32) {
+    pub(crate) fn answered(&self, target: usize, ms: u32, now_ms: u64) {
         self.measure(target, Metric::Latency, ms.into());
         if self.strategy == Strategy::Latency {
-            let now_ms = self.now_ms();
             self.change_latency(target, &mut |words| latency::answered(words, ms, now_ms));
         }
     }
@@ -279,7 +278,8 @@ impl Routing {
         if news.iter().all(|(target, news, place)| !concerns(*target) || nothing(news, place)) {
             return;
         }
-        let now_ms = self.now_ms();
+        let failed = news.iter().any(|(_, news, _)| *news == News::Failed);
+        let now_ms = if failed { self.now_ms() } else { 0 };
         self.change_states(&mut |states| {
             let before = states.to_vec();
             for (target, news, place) in news {
@@ -361,8 +361,7 @@ impl Routing {
         });
     }
 
-    /// Milliseconds since 1970.
-    pub(crate) fn now_ms(&self) -> u64 {
+    fn now_ms(&self) -> u64 {
         self.shared.now_ns() / 1_000_000
     }
 

@@ -1,8 +1,12 @@
 //! What became of the attempts of one exchange so far.
 //!
-//! The attempt role writes it into filter state, a line an attempt; the downstream role reads it. Names targets, never a key.
+//! The attempt role adds it to the note, a line an attempt, because every value of filter state costs a call to read and one to
+//! write; the downstream role reads it. Names targets, never a key.
 
 use std::fmt::Write;
+
+/// Begins a line of the trail, and no other line of the note.
+pub(super) const MARK: char = '>';
 
 /// The attempts so far, the first first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,17 +53,17 @@ impl Fault {
 }
 
 impl Trail {
-    /// The trail back from its text.
-    pub fn from_text(text: &str) -> Trail {
+    /// The trail in a note.
+    pub fn from_text(note: &str) -> Trail {
         let line = |line: &str| {
-            let mut words = line.split(' ');
+            let mut words = line.strip_prefix(MARK)?.split(' ');
             let target = words.next()?.to_owned();
             let started_us = words.next()?.parse().ok()?;
             let status = words.next().and_then(|status| status.parse().ok());
             let fault = status.zip(words.next().and_then(Fault::from_name));
             Some(Tried { target, started_us, fault })
         };
-        Trail(text.lines().filter_map(line).collect())
+        Trail(note.lines().filter_map(line).collect())
     }
 
     /// The attempt under way, or the last one.
@@ -68,23 +72,23 @@ impl Trail {
     }
 }
 
-/// Adds an attempt to the text of a trail.
-pub fn begin(trail: &mut String, target: &str, started_us: u64) {
-    if !trail.is_empty() {
-        trail.push('\n');
+/// Adds an attempt to a note.
+pub fn begin(note: &mut String, target: &str, started_us: u64) {
+    if !note.is_empty() && !note.ends_with('\n') {
+        note.push('\n');
     }
     // Writing to a string cannot fail.
-    let _ = write!(trail, "{target} {started_us}");
+    let _ = write!(note, "{MARK}{target} {started_us}");
 }
 
 /// Says of the last attempt what was wrong with its answer.
-pub fn end(trail: &mut String, status: u16, fault: Fault) {
-    let _ = write!(trail, " {status} {}", fault.name());
+pub fn end(note: &mut String, status: u16, fault: Fault) {
+    let _ = write!(note, " {status} {}", fault.name());
 }
 
-/// How many attempts the text of a trail tells of.
-pub fn count(trail: &str) -> usize {
-    trail.lines().count()
+/// The lines of the trail in a note.
+pub fn lines(note: &str) -> impl Iterator<Item = &str> {
+    note.lines().filter(|line| line.starts_with(MARK))
 }
 
 #[cfg(test)]
@@ -94,7 +98,7 @@ mod tests {
     #[test]
     fn a_trail_survives_its_text() {
         let mut text = String::new();
-        assert_eq!((count(&text), Trail::from_text(&text)), (0, Trail::default()));
+        assert_eq!((lines(&text).count(), Trail::from_text(&text)), (0, Trail::default()));
         begin(&mut text, "a", 1_795_169_820_250_000);
         end(&mut text, 402, Fault::Out);
         begin(&mut text, "b.c-d", 7);
@@ -105,7 +109,7 @@ mod tests {
             tried("b.c-d", 7, None),
             tried("b.c-d", 8, None),
         ];
-        assert_eq!((count(&text), Trail::from_text(&text)), (3, Trail(expected)));
+        assert_eq!((lines(&text).count(), Trail::from_text(&text)), (3, Trail(expected)));
         for fault in [Fault::Status, Fault::Out, Fault::Model, Fault::Event] {
             assert_eq!(Fault::from_name(fault.name()), Some(fault));
         }

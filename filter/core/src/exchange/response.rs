@@ -28,6 +28,8 @@ pub struct AnswerHead {
     pub trail: Trail,
     /// The upstream said this, not Envoy.
     pub from_upstream: bool,
+    /// Now, in milliseconds since 1970.
+    pub at_ms: u64,
     /// Attempts so far, this one included.
     pub attempts: u64,
 }
@@ -70,7 +72,7 @@ impl Exchange {
     /// Takes the answer's headers.
     pub fn answer(&mut self, head: &AnswerHead) -> AnswerStart {
         if let (Some(routing), true) = (&self.gateway.routing, head.from_upstream) {
-            self.account.answered(routing, &head.trail, head.status);
+            self.account.answered(routing, &head.trail, head.status, head.at_ms);
         }
         let target = head.trail.last().map(|tried| tried.target.clone());
         let target = target.or_else(|| self.record.only_target.clone());

@@ -137,7 +137,7 @@ impl Account {
     }
 
     /// The headers of the answer to the last attempt are there.
-    pub(super) fn answered(&mut self, routing: &Routing, trail: &Trail, status: u16) {
+    pub(super) fn answered(&mut self, routing: &Routing, trail: &Trail, status: u16, now_ms: u64) {
         let mut news = Vec::new();
         self.tell_failures(routing, trail, &mut news);
         if let Some(target) = trail.last().and_then(|tried| routing.position(&tried.target)) {
@@ -157,8 +157,8 @@ impl Account {
             }
             if (200..300).contains(&status) {
                 let started_ms = trail.last().map_or(0, |tried| tried.started_us / 1000);
-                let ms = routing.now_ms().saturating_sub(started_ms);
-                routing.answered(target, u32::try_from(ms).unwrap_or(u32::MAX));
+                let ms = now_ms.saturating_sub(started_ms);
+                routing.answered(target, u32::try_from(ms).unwrap_or(u32::MAX), now_ms);
             }
         }
         self.give_back(&mut news);

@@ -112,6 +112,11 @@ fn worker(process: &Arc<Process>, strategy: Strategy) -> Routing {
     Routing::new(&config(strategy, three()), Box::new(Worker(process.clone()))).unwrap()
 }
 
+/// A target's answer, now.
+fn answered(routing: &Routing, target: usize, ms: u32) {
+    routing.answered(target, ms, routing.now_ms());
+}
+
 /// The order for one request.
 fn order(routing: &Routing) -> Vec<usize> {
     let mut order = vec![0, 1, 2];
@@ -236,14 +241,14 @@ fn the_fastest_serves_once_all_are_known_and_one_in_ten_explores() {
     for _ in 0..15 {
         let first = order(&routing)[0];
         warm_up[first] += 1;
-        routing.answered(first, times[first]);
+        answered(&routing, first, times[first]);
     }
     assert_eq!(warm_up, [5, 5, 5]);
     let mut served = [0; 3];
     for _ in 0..2000 {
         let order = order(&routing);
         served[order[0]] += 1;
-        routing.answered(order[0], times[order[0]]);
+        answered(&routing, order[0], times[order[0]]);
         process.pass(1);
     }
     assert!((1740..1860).contains(&served[1]), "{served:?}");
@@ -263,7 +268,7 @@ fn a_target_that_never_answers_does_not_stay_first() {
         let order = order(&routing);
         first[order[0]] += 1;
         let answers = if order[0] == 0 { order[1] } else { order[0] };
-        routing.answered(answers, 50);
+        answered(&routing, answers, 50);
         process.pass(1);
     }
     assert!(first[0] < 100, "{first:?}");
@@ -311,7 +316,7 @@ fn state_has_a_bounded_size() {
     let routing = Rc::new(worker(&process, Strategy::Latency));
     for _ in 0..1000 {
         let order = order(&routing);
-        routing.answered(order[0], 10);
+        answered(&routing, order[0], 10);
         process.pass(1000);
     }
     let values = process.values.lock().unwrap();

@@ -116,7 +116,7 @@ fn check_told(trail: &str, status: Option<u16>, end: End, expected: [&str; 2]) {
     let mut account = Account::open(&choose(&config, Some(&routing), &Wanted::default()).unwrap());
     let trail = Trail::from_text(trail);
     if let Some(status) = status {
-        account.answered(&routing, &trail, status);
+        account.answered(&routing, &trail, status, 5);
     }
     account.close(&routing, &trail, end);
     assert_eq!(["big", "small"].map(|target| told(&process, target)), expected);
@@ -124,31 +124,31 @@ fn check_told(trail: &str, status: Option<u16>, end: End, expected: [&str; 2]) {
 
 #[test]
 fn a_good_answer_is_no_failure_and_neither_is_a_clients_own_mistake() {
-    check_told("big 1", Some(200), End::Served, ["1 answered", ""]);
-    check_told("big 1", Some(404), End::Served, ["1 answered", ""]);
-    check_told("big 1", Some(200), End::Cancelled, ["1 answered", ""]);
-    check_told("big 1", None, End::Cancelled, ["1 cancelled", ""]);
+    check_told(">big 1", Some(200), End::Served, ["1 answered", ""]);
+    check_told(">big 1", Some(404), End::Served, ["1 answered", ""]);
+    check_told(">big 1", Some(200), End::Cancelled, ["1 answered", ""]);
+    check_told(">big 1", None, End::Cancelled, ["1 cancelled", ""]);
 }
 
 #[test]
 fn every_attempt_that_failed_counts_against_its_target() {
-    check_told("big 1\nsmall 2", Some(200), End::Served, ["1 unanswered, open", "1 answered"]);
+    check_told(">big 1\n>small 2", Some(200), End::Served, ["1 unanswered, open", "1 answered"]);
     check_told(
-        "big 1 503 status\nbig 2 503 status\nsmall 3",
+        ">big 1 503 status\n>big 2 503 status\n>small 3",
         Some(200),
         End::Served,
         ["2 failed, open", "1 answered"],
     );
-    check_told("big 1 200 error_event\nsmall 3", Some(200), End::Served, ["1 failed, open", "1 answered"]);
-    check_told("big 1 402 target_out\nsmall 3", Some(200), End::Served, ["1 out, open", "1 answered"]);
-    check_told("big 1 404 no_such_model\nsmall 3", Some(200), End::Served, ["1 out", "1 answered"]);
-    check_told("big 1\nsmall 2", Some(503), End::Served, ["1 unanswered, open", "1 failed, open"]);
-    check_told("big 1\nsmall 2", None, End::Failed, ["1 unanswered, open", "1 unanswered, open"]);
+    check_told(">big 1 200 error_event\n>small 3", Some(200), End::Served, ["1 failed, open", "1 answered"]);
+    check_told(">big 1 402 target_out\n>small 3", Some(200), End::Served, ["1 out, open", "1 answered"]);
+    check_told(">big 1 404 no_such_model\n>small 3", Some(200), End::Served, ["1 out", "1 answered"]);
+    check_told(">big 1\n>small 2", Some(503), End::Served, ["1 unanswered, open", "1 failed, open"]);
+    check_told(">big 1\n>small 2", None, End::Failed, ["1 unanswered, open", "1 unanswered, open"]);
 }
 
 #[test]
 fn an_answer_that_breaks_off_is_a_failure() {
-    check_told("big 1", Some(200), End::Failed, ["1 unanswered, open", ""]);
+    check_told(">big 1", Some(200), End::Failed, ["1 unanswered, open", ""]);
 }
 
 #[test]
@@ -166,13 +166,13 @@ fn every_place_is_given_back_whatever_the_end() {
     // Its place is not needed: the first target answers.
     let mut account = Account::open(&choose());
     assert_eq!(choose().targets, [0, 0], "the place is taken");
-    account.answered(&routing, &Trail::from_text("big 1"), 200);
+    account.answered(&routing, &Trail::from_text(">big 1"), 200, 5);
     let again = choose();
     assert_eq!(again.targets, [0, 0, 1]);
     // The client leaves before anyone has answered.
-    Account::open(&again).close(&routing, &Trail::from_text("big 1"), End::Cancelled);
+    Account::open(&again).close(&routing, &Trail::from_text(">big 1"), End::Cancelled);
     // The first target fails, and the second is found to be well.
     let mut account = Account::open(&choose());
-    account.answered(&routing, &Trail::from_text("big 1\nsmall 2"), 200);
+    account.answered(&routing, &Trail::from_text(">big 1\n>small 2"), 200, 5);
     assert_eq!(process.shown("kt_target_breaker_state;small"), Some(0));
 }
