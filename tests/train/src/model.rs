@@ -13,7 +13,7 @@ use kt_core::scan::words::features::BUCKETS;
 
 /// Chosen by leaving sources out.
 pub const INJECTION: Settings =
-    Settings { cost: 1.0, evenness: 0.5, window: 0.5, least: 60.0, rules: 2.0, disguise: 0.3, known: 1.0 };
+    Settings { cost: 1.0, evenness: 0.5, window: 0.4, least: 40.0, rules: 2.0, disguise: 0.3, known: 1.0 };
 /// Chosen by leaving sources out.
 pub const SAFETY: Settings =
     Settings { cost: 1.0, evenness: 0.5, window: 0.2, least: 40.0, rules: 1.0, disguise: 0.0, known: 0.0 };
@@ -24,7 +24,7 @@ const FALSE_ALARMS: f64 = 0.01;
 /// Evidence of rules that decides.
 const TELLING: f64 = 0.2;
 /// Share of the attacks that rules see whose rules may go unread, because the model is calm all along.
-const MISSED_BY_RULES: f64 = 0.003;
+const MISSED_BY_RULES: f64 = 0.01;
 /// Share of the segments of harmless texts that the rules need not read.
 const CALM: f64 = 0.92;
 /// The logit of 0.8.
