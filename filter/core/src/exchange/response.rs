@@ -141,7 +141,14 @@ impl Exchange {
         let mut splices: Vec<Splice> = Vec::new();
         let blocking =
             self.inspect_texts(Direction::Response, &answer.texts, &answer.leaks, body, &mut splices);
-        let failing = self.asked.is_some().then(|| self.score_answer(&answer, body, &mut splices)).flatten();
+        let failing = match self.asked {
+            None => None,
+            // Its texts are leaves of JSON by now; what is scored is what was said.
+            Some(_) if self.json_answer => response::read(endpoint, body)
+                .ok()
+                .and_then(|answer| self.score_answer(&answer, body, &mut splices)),
+            Some(_) => self.score_answer(&answer, body, &mut splices),
+        };
         let blocking = match (blocking, failing) {
             (Some(found), Some(failing)) if self.gateway.chain.comes_before(&failing, &found) => {
                 Some(failing)

@@ -129,13 +129,12 @@ pub(super) fn behind_operator(text: &Cursor, at: usize) -> Value {
 /// The value behind the quote at `at` in `"KEY", "value"`.
 pub(super) fn in_list(text: &Cursor, at: usize) -> Value {
     let quote = text.look(at)?;
+    // Asked first: what follows matters only behind a key, and asking for it holds the text back.
+    let Some(kind) = keys::before(text, at) else { return Ok(None) };
     if !text.starts_with(at + 1, b", ")? || text.look(at + 3)? != quote {
         return Ok(None);
     }
-    match keys::before(text, at) {
-        Some(kind) => value(text, at + 2, kind, Bond::Loose),
-        None => Ok(None),
-    }
+    value(text, at + 2, kind, Bond::Loose)
 }
 
 /// The value that a sentence or a command gives to the word at `at`.
