@@ -19,6 +19,8 @@ pub struct Cuts {
     pub bytewise: bool,
     /// Random ones.
     pub random: u64,
+    /// Pieces of those, at most.
+    pub most_pieces: usize,
 }
 
 /// Numbers that look random and are the same in every run (splitmix64).
@@ -68,7 +70,7 @@ fn cuttings(length: usize, cuts: Cuts, numbers: &mut Numbers) -> Vec<Vec<usize>>
     }
     for _ in 0..cuts.random {
         let mut ends: Vec<usize> =
-            (0..1 + numbers.below(length / 4 + 1)).map(|_| numbers.below(length)).collect();
+            (0..1 + numbers.below(cuts.most_pieces.min(length / 4))).map(|_| numbers.below(length)).collect();
         ends.sort_unstable();
         cuttings.push(ends);
     }
@@ -156,14 +158,20 @@ pub fn broken(
 pub fn check_law(host: &mut impl Host, cuts: Cuts) {
     let mut numbers = Numbers(5);
     let (mut problems, mut runs, mut streams) = (Vec::new(), 0, 0);
-    for scenario in corpus().iter().filter(|scenario| targets(&scenario.config) == 1) {
+    let mut corpus = corpus();
+    corpus.retain(|scenario| targets(&scenario.config) == 1);
+    // Scenarios of one configuration follow each other: a host may keep its latest gateway.
+    corpus.sort_by_cached_key(|scenario| scenario.config.to_string());
+    for scenario in &corpus {
         for exchange in &scenario.exchanges {
             let (call, whole) = (exchange.call(), exchange.answer(Arrival::Whole));
             let is_stream =
                 whole.headers.value("content-type").is_some_and(|kind| kind.starts_with("text/event-stream"));
             let sent = lanes(&String::from_utf8_lossy(&whole.pieces.concat()));
-            let first = host.exchange(&scenario.config, &call, &whole);
-            if !is_stream || first.upstream.is_none() || sent.is_empty() {
+            if !is_stream || sent.is_empty() {
+                continue;
+            }
+            if host.exchange(&scenario.config, &call, &whole).upstream.is_none() {
                 continue;
             }
             streams += 1;
@@ -197,6 +205,6 @@ pub fn check_law(host: &mut impl Host, cuts: Cuts) {
         problems.len(),
         problems[..problems.len().min(10)].join("\n")
     );
-    assert!(streams > 15, "{streams}");
+    assert!(runs > 0, "no scenario matches");
     println!("{streams} streams, {runs} chunkings");
 }
