@@ -35,7 +35,7 @@ const HEADER_BYTES: usize = 128;
 const HEADS_AT: usize = HEADER_BYTES + MODELS * BUCKETS;
 const GATES_AT: usize = 116;
 /// A text of no more tokens is read in full.
-const SHORT: usize = 2 * SEGMENT_TOKENS;
+const SHORT: usize = SEGMENT_TOKENS;
 /// Tokens before a lively segment that rules read along.
 const BEFORE: usize = 16;
 /// Tokens after it: the reach of a rule.
