@@ -105,7 +105,8 @@ impl Exchange {
             let texts = || answer.texts.iter().filter(|text| text.choice == number);
             let mut choice = Choice::default();
             for text in texts() {
-                choice.add(text.channel, &text.value, text.is_unread_json());
+                let arguments = text.place.pattern().ends_with("arguments");
+                choice.add(text.channel, &text.value, arguments && !conform::is_json(&text.value));
             }
             choice.finish_reason =
                 answer.finish_reasons.iter().find(|(of, _)| *of == number).map(|(_, reason)| &**reason);

@@ -141,13 +141,10 @@ impl Exchange {
         let mut splices: Vec<Splice> = Vec::new();
         let blocking =
             self.inspect_texts(Direction::Response, &answer.texts, &answer.leaks, body, &mut splices);
-        let failing = match self.asked {
-            None => None,
-            // Its texts are leaves of JSON by now; what is scored is what was said.
-            Some(_) if self.json_answer => response::read(endpoint, body)
-                .ok()
-                .and_then(|answer| self.score_answer(&answer, body, &mut splices)),
-            Some(_) => self.score_answer(&answer, body, &mut splices),
+        // Read again: the texts above are leaves of JSON, and what is scored is what was said.
+        let failing = match self.asked.is_some().then(|| response::read_as_said(endpoint, body)) {
+            Some(Ok(answer)) => self.score_answer(&answer, body, &mut splices),
+            _ => None,
         };
         let blocking = match (blocking, failing) {
             (Some(found), Some(failing)) if self.gateway.chain.comes_before(&failing, &found) => {

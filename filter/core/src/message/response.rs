@@ -32,7 +32,16 @@ pub struct Response<'a> {
 
 /// Reads an answer of `endpoint`.
 pub fn read(endpoint: Endpoint, body: &[u8]) -> Result<Response<'_>, BodyError> {
-    let answer = answer::read(endpoint, body, Arguments::Whole)?;
+    read_as(endpoint, body, Arguments::Whole)
+}
+
+/// The same with the arguments of each call as one text, whether they are JSON or not.
+pub(crate) fn read_as_said(endpoint: Endpoint, body: &[u8]) -> Result<Response<'_>, BodyError> {
+    read_as(endpoint, body, Arguments::Piece)
+}
+
+fn read_as(endpoint: Endpoint, body: &[u8], arguments: Arguments) -> Result<Response<'_>, BodyError> {
+    let answer = answer::read(endpoint, body, arguments)?;
     Ok(Response {
         texts: answer.texts,
         leaks: answer.leaks,

@@ -312,11 +312,6 @@ pub fn open_json<'a>(texts: &mut Vec<Text<'a>>, body: &'a [u8]) {
 }
 
 impl Text<'_> {
-    /// Arguments of a call that should be JSON and are not.
-    pub fn is_unread_json(&self) -> bool {
-        self.layer == Layer::String && self.place.pattern().ends_with("arguments")
-    }
-
     /// The stream of text it belongs to.
     pub fn lane(&self) -> Lane {
         Lane { choice: self.choice, channel: self.channel }
