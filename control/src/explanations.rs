@@ -16,6 +16,11 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
          `localhost` is the only name that is taken; others would have to be resolved before Envoy starts.",
     ),
     (
+        "bad-assertion",
+        "An assertion compares an answer with its `value` and counts by its `weight`: most types need a value, a weight is above 0\n\
+         and at most 1000, and only languages with letters or words of their own can be told.",
+    ),
+    (
         "bad-attempts",
         "`max_attempts` counts the first attempt too: 1 means that nothing is repeated. More than a few attempts at one target\n\
          rarely help: let the next target serve instead.",
@@ -38,6 +43,10 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "bad-block-status",
         "Clients read a refusal by its status. It has to be a 4xx other than 409 and 429: the official SDKs repeat a request\n\
          that ends with one of those, and a repeated attack is no less an attack.",
+    ),
+    (
+        "bad-bounds",
+        "No answer is at once at least as long as the one bound and at most as long as the other.",
     ),
     (
         "bad-breaker",
@@ -99,6 +108,10 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "A target's id stands in headers, events, metrics and Envoy's cluster names: letters, digits, `-`, `_` and `.`.\n\
          `~s` at its end is kept for the cluster that serves its streams.",
     ),
+    (
+        "bad-threshold",
+        "The score of an answer is a share from 0 to 1. At 0 nothing fails; at 1 nothing may be missing.",
+    ),
     ("bad-timeout", "A time limit is at least a second and at most a day. It is wall clock for one attempt."),
     ("bad-value", "The value has the right type and still cannot be used; the message says why."),
     (
@@ -152,6 +165,11 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
          served. Add it at the end of the chain.",
     ),
     ("no-capture", "Events hold kinds and places of what was found, and no text in this version."),
+    (
+        "no-fallback-message",
+        "When the score of an answer is known, the answer is there, and no other target can be asked any more. What a client\n\
+         reads in its place is `failure_action.fallback_message`; write one, or choose `block` or `warn`.",
+    ),
     (
         "no-price",
         "`lowest_cost` orders targets by their price, and this one has none; it comes after those that have. Give it\n\
