@@ -16,8 +16,11 @@ const CALLERS_MODEL: &str = "callers/model";
 /// What makes a target slower than another beyond doubt.
 const LATER: Duration = Duration::from_millis(30);
 
-/// Limit of one attempt, and of a connection.
+/// Limit of one attempt, and of a connection, at the target that fails.
 const SECONDS: u64 = 1;
+
+/// The same for targets that do not fail.
+const PATIENCE_SECONDS: u64 = 20;
 
 /// What every target has of its own.
 struct Target {
@@ -200,9 +203,11 @@ impl Table {
             })
             .collect();
         let targets: Vec<Value> = TARGETS.iter().zip(&fronts).enumerate().map(|(i, (target, front))| {
+            // On a busy machine a healthy target must not run into the limit that is meant for the failing one.
+            let seconds = if i == 0 { SECONDS } else { PATIENCE_SECONDS };
             let mut json = json!({
                 "id": target.id, "provider": target.provider, "base_url": format!("{}{}", front.origin(), target.prefix),
-                "timeout_seconds": SECONDS, "stream_timeout_seconds": SECONDS + 1, "connect_timeout_seconds": SECONDS,
+                "timeout_seconds": seconds, "stream_timeout_seconds": seconds + 1, "connect_timeout_seconds": seconds,
                 "secret_key_ref": match target.key { CALLERS_KEY => json!({"client": true}), _ => json!({"env": format!("KEY_{i}")}) },
                 "pricing": {"prompt": target.price, "completion": target.price},
             });
@@ -226,6 +231,11 @@ impl Table {
     fn ask(&self, stream: bool) -> Reply {
         let messages = json!([{"role": "user", "content": "Write to alice@example.com"}]);
         let call = ask(&json!({"model": CALLERS_MODEL, "stream": stream, "messages": messages}));
+        // What a client says of its patience, or of Envoy's, changes nothing.
+        let call = call
+            .header("x-stainless-read-timeout", "600")
+            .header("x-envoy-upstream-rq-timeout-ms", "600000")
+            .header("x-envoy-max-retries", "0");
         self.gateway.send(&call.header("authorization", format!("Bearer {CALLERS_KEY}")))
     }
 
@@ -305,7 +315,7 @@ impl Table {
                 assert_eq!(reply.headers.value("x-kt-attempts"), Some(attempts), "{name}");
                 // Nothing is waited for where another target is next.
                 let limit = if case.stream { SECONDS + 1 } else { SECONDS };
-                assert!(took < Duration::from_secs(limit + 2), "{name}: took {took:?}");
+                assert!(took < Duration::from_secs(limit + 5), "{name}: took {took:?}");
             }
             Outcome::MovesOn => assert!(reply.status >= 400 || case.stream, "{name}: {}", reply.status),
             Outcome::Returns(status) => {
