@@ -100,12 +100,6 @@ pub fn segment_value(weights: &Weights, segment: &[u16], least: f64) -> f64 {
     weights.sum(segment) / (segment.len() as f64).max(least).sqrt()
 }
 
-/// The largest such value of a row.
-pub fn best_segment(weights: &Weights, row: &Row, least: f64) -> f64 {
-    let values = row.readings.iter().flatten().map(|segment| segment_value(weights, segment, least));
-    values.fold(f64::NEG_INFINITY, |best, value| if value > best { value } else { best })
-}
-
 /// What a row scores, before the intercept.
 pub fn score(weights: &Weights, row: &Row, task: Task, settings: &Settings) -> f64 {
     let (rules, disguise) = task.signs(row);

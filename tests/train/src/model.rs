@@ -4,7 +4,7 @@
 //! machine, the time or the number of threads.
 
 use crate::fit::{Example, Weights, fit};
-use crate::learn::{Settings, Task, best_segment, learn, score, segment_value};
+use crate::learn::{Settings, Task, learn, score, segment_value};
 use crate::matrix::{Matrix, Row};
 use crate::sample::{CATEGORIES, Safety};
 use crate::validate::{Unseen, source};
@@ -21,12 +21,8 @@ pub const SAFETY: Settings =
 pub const DATA: f64 = 0.15;
 /// Share of harmless texts of unseen sources that may reach 0.8.
 const FALSE_ALARMS: f64 = 0.01;
-/// Evidence of rules that decides.
-const TELLING: f64 = 0.2;
-/// Share of the attacks that rules see whose rules may go unread, because the model is calm all along.
-const MISSED_BY_RULES: f64 = 0.01;
 /// Share of the segments of harmless texts that the rules need not read.
-const CALM: f64 = 0.92;
+const CALM: f64 = 0.97;
 /// The logit of 0.8.
 const LOGIT_OF_08: f64 = 1.386_294_361_119_890_6;
 /// Scores of ordinary texts and of clear attacks spread from about 0.1 to about 0.99.
@@ -44,15 +40,12 @@ pub fn model(matrix: &Matrix, task: Task, settings: Settings) -> Model {
     Model { weights, settings, slope: SLOPE, intercept: LOGIT_OF_08 - SLOPE * threshold, gate }
 }
 
-/// What nearly all attacks that rules see reach in their best segment, and few harmless segments do: where a text is
-/// calmer, the rules need not read it.
+/// What few segments of harmless texts reach: the rules need not read a long text where it is calmer. Lower gates cost every
+/// request, and short texts are read in full anyway.
 fn gate(weights: &Weights, rows: &[&Row], task: Task, least: f64) -> f64 {
-    let seen = rows.iter().filter(|row| task.label(row) == Some(true) && task.signs(row).0 >= TELLING);
-    let best = seen.map(|row| best_segment(weights, row, least)).collect();
     let harmless = rows.iter().filter(|row| task.label(row) == Some(false));
     let segments = harmless.flat_map(|row| row.readings.iter().take(1).flatten());
-    let calm = segments.map(|segment| segment_value(weights, segment, least)).collect();
-    lowest(best, MISSED_BY_RULES).min(lowest(calm, CALM))
+    lowest(segments.map(|segment| segment_value(weights, segment, least)).collect(), CALM)
 }
 
 /// The value below which that share of `values` is.
