@@ -145,6 +145,11 @@ fn medical_numbers_need_their_label_and_the_mode() {
         text,
         "MRN: [REDACTED:MRN], member id is [REDACTED:HEALTH_PLAN], ref 00482913 of patient Smith",
     );
+    check(
+        &PiiDetector { healthcare_mode: true, ..PiiDetector::default() },
+        "Fax (030) 1234567, tel (030) 1234568",
+        "Fax [REDACTED:FAX], tel [REDACTED:PHONE]",
+    );
 }
 
 #[test]
@@ -346,6 +351,11 @@ const FRAGMENTS: &[&str] = &[
     "fax ",
     "(030) 1234567",
     "Address: ",
+    "Patient: ",
+    "Dr. ",
+    "Jane Doe",
+    "J. ",
+    "van ",
     "wohne in ",
     "j'habite au ",
     "12 ",

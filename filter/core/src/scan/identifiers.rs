@@ -398,6 +398,21 @@ mod tests {
         "4111 1111 1111 1112 ",
         "ann@example.com ",
         "x@aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.",
+        "12 Main ",
+        "12 Main Street, ",
+        "Calle Mayor ",
+        "Main Street 5 Oak ",
+        "Am Alten Markt, ",
+        "A 1 ",
+        "AB 12 ",
+        "passport ",
+        "passport AB1234 ",
+        "Passport: A1, ",
+        "born 1/2/ ",
+        "born 3 of May ",
+        "A1b2c3 ",
+        "1234567, ",
+        "1.2 ",
         "key=",
         "password=",
         "token: ",
@@ -423,20 +438,26 @@ mod tests {
     ];
 
     /// Reads that verifying candidates takes, for every byte of text.
-    fn reads_per_byte(text: &str) -> f64 {
+    fn reads_per_byte(set: Identifiers, text: &str) -> f64 {
         let mut hits = Vec::new();
         cursor::reads::reset();
-        scan(Identifiers::all(), text, 0, &mut hits);
-        open_from(Identifiers::all(), text, 0);
+        scan(set, text, 0, &mut hits);
+        open_from(set, text, 0);
+        for more in [false, true] {
+            let mut floor = 0;
+            while let Step::Hit(hit) = next_labelled(set, text, floor, more) {
+                floor = hit.end;
+            }
+        }
         cursor::reads::count() as f64 / text.len() as f64
     }
 
     #[test]
     fn hostile_text_costs_no_more_than_its_length() {
-        // Two passes, each with several recognisers of one place, each bounded. Whatever forgets its bound reads thousands.
-        const MOST_READS: f64 = 120.0;
+        // Four passes, each with several recognisers of one place, each bounded. Whatever forgets its bound reads thousands.
+        const MOST_READS: f64 = 200.0;
         for fragment in HOSTILE {
-            let reads = reads_per_byte(&fragment.repeat((64 << 10) / fragment.len()));
+            let reads = reads_per_byte(Identifiers::usual(), &fragment.repeat((64 << 10) / fragment.len()));
             assert!(reads < MOST_READS, "{fragment:?}: {reads} reads for every byte");
         }
     }
@@ -445,7 +466,7 @@ mod tests {
     fn prose_is_hardly_read_byte_by_byte() {
         let prose =
             "Could you explain, step by step, how 3 of the 10 methods from 2024 work? Thanks: it's urgent.\n";
-        let reads = reads_per_byte(&prose.repeat(100));
-        assert!(reads < 2.0, "{reads} reads for every byte");
+        let reads = reads_per_byte(Identifiers::usual(), &prose.repeat(100));
+        assert!(reads < 8.0, "{reads} reads for every byte");
     }
 }

@@ -609,15 +609,11 @@ fn code(text: &Cursor, at: usize, shapes: &[u8]) -> Result<Option<usize>, Open> 
     Ok(None)
 }
 
-/// Where the word begins that ends at `end`.
+/// Where the word begins that ends at `end`; more than [`LONGEST_WORD`] before it if it is longer.
 fn word_before(text: &Cursor, end: usize) -> usize {
-    let mut start = end;
-    while end - start <= LONGEST_WORD
-        && (is_letter(text.before(start, 1)) || matches!(text.before(start, 1), b'-' | b'.' | b'/'))
-    {
-        start -= 1;
-    }
-    start
+    let part = |byte: &&u8| is_letter(**byte) || matches!(**byte, b'-' | b'.' | b'/');
+    let before = text.slice(end.saturating_sub(LONGEST_WORD + 1), end);
+    end - before.iter().rev().take_while(part).count()
 }
 
 /// Where the street begins whose number, or postcode, is at `at`, or that is being named at the end of the text. `before`: end
@@ -653,6 +649,10 @@ pub(super) fn start_before(
             break;
         }
         let capital = is_capital([text.before(start + 1, 1), text.before(start + 2, 1)]);
+        // Most words before a number are small, and none of a street.
+        if last && !capital && !may_be_small_kind(text.slice(start, before)) {
+            break;
+        }
         let word = Word::of(text.slice(start, before));
         let kinds = word.kinds();
         let first = kinds & (FIRST | PERHAPS_FIRST) != 0;
@@ -690,6 +690,11 @@ pub(super) fn start_before(
         best = announced.copied().or(best);
     }
     best
+}
+
+/// The word is one of [`SMALL_LAST`], or has a letter that those have.
+fn may_be_small_kind(word: &[u8]) -> bool {
+    word.len() <= 8 && (word.starts_with(b"ut") || !word.is_ascii())
 }
 
 /// Where the word before `at` ends: before a space, a comma, the end of a line.

@@ -141,8 +141,6 @@ kinds! {
     HealthPlan "health_plan" "HEALTH_PLAN",
     /// A telefax number.
     Fax "fax" "FAX",
-    /// The name of a patient or a physician, after a word that says so.
-    PersonName "person_name" "NAME",
 }
 
 impl Identifier {
@@ -171,12 +169,8 @@ const _: () = assert!(Identifier::ALL.len() <= 64, "a set is 64 bits");
 
 impl Identifiers {
     /// What only an operator who deals with medical data wants.
-    pub const HEALTHCARE: Identifiers = Identifiers(
-        bit(Identifier::Mrn)
-            | bit(Identifier::HealthPlan)
-            | bit(Identifier::Fax)
-            | bit(Identifier::PersonName),
-    );
+    pub const HEALTHCARE: Identifiers =
+        Identifiers(bit(Identifier::Mrn) | bit(Identifier::HealthPlan) | bit(Identifier::Fax));
 
     /// What has a form of its own: the part of a set that [`super::next`] finds.
     const FORMED: Identifiers = Identifiers((bit(Identifier::Secret) << 1) - 1);

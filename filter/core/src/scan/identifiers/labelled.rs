@@ -152,6 +152,8 @@ impl Walk<'_> {
         let mut joint = false;
         for byte in rest {
             match byte {
+                // Small letters after a separator are the next word.
+                b'a'..=b'z' if joint => return (count >= fewest).then_some(count),
                 _ if is_alphanumeric(*byte) => {
                     joint = false;
                     count += 1;
@@ -172,7 +174,11 @@ impl Walk<'_> {
     /// An address whose first digit is at `digit`.
     fn address(&self, digit: usize, labels: &mut Lazy) -> Found {
         let text = &self.text;
-        if !text.number_begins(digit) {
+        // Decimals are many, and none is the number of a house.
+        let rest = text.bytes().get(digit..).unwrap_or_default();
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let decimal = matches!(rest.get(digits..digits + 2), Some([b'.' | b',', b'0'..=b'9']));
+        if decimal || !text.number_begins(digit) {
             return Ok(None);
         }
         let mut label = |at: usize| labels.before(text, at).nearest(ADDRESS).map(|label| label.end);
@@ -196,16 +202,14 @@ impl Walk<'_> {
     /// A date of birth whose first digit is at `digit`.
     fn birth(&self, digit: usize, labels: &mut Lazy) -> Found {
         let text = &self.text;
-        for (start, verdict) in [
-            birth::month_before(text, digit).map(|start| (start, birth::month_first(text, digit))),
-            Some((digit, birth::numeric(text, digit))),
-        ]
-        .into_iter()
-        .flatten()
+        for (verdict, month) in
+            [(birth::month_first(text, digit), true), (birth::numeric(text, digit), false)]
         {
-            if start < self.floor || verdict == Ok(None) {
+            if verdict == Ok(None) {
                 continue;
             }
+            let start = if month { birth::month_before(text, digit) } else { Some(digit) };
+            let Some(start) = start.filter(|start| *start >= self.floor) else { continue };
             if labels.of(text).nearest(BIRTH).is_some_and(|label| label.end <= start) {
                 return found(Identifier::Dob, start, verdict);
             }
