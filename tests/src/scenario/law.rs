@@ -155,6 +155,7 @@ pub fn broken(
 
 /// Runs every stream of the corpus in many pieces, and fails with what breaks the law.
 #[track_caller]
+#[allow(clippy::print_stdout, reason = "how much was run, for whoever asks with --nocapture")]
 pub fn check_law(host: &mut impl Host, cuts: Cuts) {
     let mut numbers = Numbers(5);
     let (mut problems, mut runs, mut streams) = (Vec::new(), 0, 0);
