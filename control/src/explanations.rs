@@ -123,6 +123,11 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "A weight is above zero and finite. Two targets with weights 3 and 1 get three and one of every four requests.",
     ),
     (
+        "classifier-without-key",
+        "The classifier is asked by the gateway itself, before any target is chosen, so there is no caller whose key could be passed\n\
+         on. Give it a key of its own.",
+    ),
+    (
         "duplicate-key",
         "YAML would keep the last of two, and JSON readers differ. A file that says two things is refused, so that nobody has\n\
          to know which one counts.",
@@ -160,6 +165,11 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
          401 with no hint why; so `render` and `gateway run` refuse, unless `--keys-later` says that Envoy starts elsewhere.",
     ),
     (
+        "missing-router",
+        "Strategy `router` has a model choose the target, so it needs to know which model that is and what there is to choose from:\n\
+         `router: {classifier: ..., routes: [...], default: ...}`.",
+    ),
+    (
         "no-audit",
         "Without `audit-logger` in the chain an exchange leaves no event: nobody can say later what was refused, redacted or\n\
          served. Add it at the end of the chain.",
@@ -177,6 +187,10 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
     ),
     ("no-probe", "A probe acts by skipping a target, which needs another one to go to."),
     ("no-targets", "A gateway needs an upstream. `providers.targets` lists them in order of preference."),
+    (
+        "no-virtual-model",
+        "Clients ask for a route by the name of a virtual model. Without a name nobody can; leave the key out for `auto`.",
+    ),
     (
         "not-yaml",
         "The text is not one YAML document. The place is where the reader gave up, which may be a little after the mistake:\n\
@@ -228,6 +242,10 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "policy-not-available",
         "The format knows this policy and this version does not have it. Without the entry the rest works.",
     ),
+    (
+        "router-target-without-model",
+        "A client of a virtual model asks for no model in particular, so each target of the router has to name its own.",
+    ),
     ("same-port", "Two listeners cannot share a port of one address; Envoy would not start."),
     (
         "short-stream-timeout",
@@ -273,13 +291,25 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
          `provider: openai-compatible` with a `base_url`.",
     ),
     ("unknown-strategy", "Strategies are named as in the reference page; the help names the nearest."),
+    (
+        "unknown-target",
+        "Routes, the classifier and the default name targets of this file by their `id`; the help names the nearest.",
+    ),
     ("unknown-value", "The key takes one of a few words; the help names the nearest."),
     (
         "unsupported-action",
         "An attack has no part that could be cut out: what remains would still be an attack, or nonsense. Refuse it (`block`)\n\
          or let it through with a warning (`warn`).",
     ),
+    (
+        "unused-router",
+        "The block configures `strategy: router`, and another strategy is in force. Change one or remove the other.",
+    ),
     ("unused-weight", "Weights count under `strategy: weighted_round_robin` only."),
+    (
+        "virtual-model-taken",
+        "A request's `model` would mean two things: the virtual model, and a target or a model of one. Choose another name.",
+    ),
     (
         "wrong-type",
         "The key takes another kind of value. YAML reads `yes`, `1.0` and `no` as it likes: put texts in quotes.",
