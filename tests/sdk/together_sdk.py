@@ -32,5 +32,5 @@ for base_url in (WITH_VERSION, WITH_VERSION.removesuffix("/v1")):
             raise AssertionError("the attack was not refused")
 
     # The list's items as its own types read them; a list in OpenAI's form would be an error here.
-    models = client.get("models" if base_url.endswith("/v1") else "v1/models", cast_to=list[dict])
+    models = client.get("models" if base_url.endswith("/v1") else "v1/models", cast_to=list[dict[str, object]])
     assert MODEL in [model["id"] for model in models], models
