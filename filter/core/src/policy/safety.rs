@@ -28,6 +28,7 @@ pub struct Safety {
     action: Action,
     apply_to: ApplyTo,
     threshold: f32,
+    learned_threshold: f32,
     rules: Rules,
     custom: Vec<String>,
     phrases: Phrases,
@@ -72,14 +73,15 @@ impl Safety {
                 .as_ref()
                 .is_none_or(|categories| categories.iter().any(|category| category == kind))
         };
-        let threshold = match config.mode {
-            SafetyMode::Standard => rules::CLEAR,
-            SafetyMode::Strict => rules::LIKELY,
+        let (threshold, learned_threshold) = match config.mode {
+            SafetyMode::Standard => (rules::CLEAR, rules::LEARNED),
+            SafetyMode::Strict => (rules::LIKELY, rules::LEARNED_STRICT),
         };
         Ok(Safety {
             action: config.action,
             apply_to: config.apply_to,
             threshold,
+            learned_threshold,
             rules: Rules::new(
                 Side::Safety,
                 rules::COMMON,
@@ -142,7 +144,7 @@ impl Safety {
     /// the whole text may ask.
     pub fn weigh(&self, lexicon: &Lexicon, words: &mut Words, scorer: &Scorer, text: &str) -> Option<Match> {
         let score = self.score(words, scorer, text);
-        if score < self.threshold {
+        if score < self.learned_threshold {
             return None;
         }
         let mut heads = Heads::default();

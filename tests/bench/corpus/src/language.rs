@@ -9,7 +9,7 @@ const NOUNS: &str = "server client account request response invoice customer ord
 const VERBS: &str = "make build explain describe write rewrite summarise translate compare list show find fix debug refactor improve optimise deploy configure install update remove create generate calculate estimate review check verify test plan schedule send receive process store load parse validate convert extract merge split sort group count measure analyse understand learn teach suggest recommend prepare";
 /// Anything beyond ASCII: quotes, dashes, accents, other scripts.
 const BEYOND_ASCII: &[&str] =
-    &["It’s naïve — café", "“quoted”", "résumé", "😀", "€1,200", "Straße", "東京の会議", "Привет"];
+    &["It’s naïve — café", "“quoted”", "résumé", "😀", "€1,200", "Größe", "東京の会議", "Привет"];
 
 /// Snippets as people paste them.
 pub(crate) const PROGRAMS: &[&str] = &[
