@@ -282,7 +282,7 @@ impl Drop for Gateway {
 /// A loopback address that was free a moment ago.
 #[track_caller]
 pub fn free_address() -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, found(upstream::closed_port())))
+    SocketAddr::from((Ipv4Addr::LOCALHOST, found(upstream::free_port())))
 }
 
 fn parse(line: &str) -> Value {

@@ -143,8 +143,13 @@ impl Drop for Upstream {
     }
 }
 
-/// A loopback port on which nothing listens: connecting to it is refused.
-pub fn closed_port() -> io::Result<u16> {
+/// A loopback port on which nothing listens, for as long as it takes: connecting to it is refused.
+///
+/// The port of a service nobody runs (`tcpmux`, RFC 1078). A port that was free a moment ago may be another test's the next.
+pub const CLOSED_PORT: u16 = 1;
+
+/// A loopback port that was free a moment ago.
+pub fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
@@ -325,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_closed_port_refuses() {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, closed_port().unwrap()));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, CLOSED_PORT));
         assert_eq!(TcpStream::connect(address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     }
 }

@@ -4,7 +4,7 @@ use crate::{ask, chat};
 use kt_tests::client::Reply;
 use kt_tests::envoy::{Gateway, Setup};
 use kt_tests::scenario::lanes;
-use kt_tests::upstream::{Answer, Request, Upstream, closed_port};
+use kt_tests::upstream::{Answer, CLOSED_PORT, Request, Upstream};
 use serde_json::{Value, json};
 
 const FIRST_KEY: &str = "sk-first-key";
@@ -45,7 +45,7 @@ impl Pair {
         let first = Upstream::start(move |_| failure.answer()).unwrap();
         let second = Upstream::start(served).unwrap();
         let first_url = match failure {
-            Failure::Refuses => format!("http://127.0.0.1:{}/v1", closed_port().unwrap()),
+            Failure::Refuses => format!("http://127.0.0.1:{CLOSED_PORT}/v1"),
             _ => first.base_url(),
         };
         // Another path prefix: the path is the target's too.

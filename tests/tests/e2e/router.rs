@@ -5,7 +5,7 @@ use kt_tests::client::{Call, Reply};
 use kt_tests::envoy::{Gateway, Setup};
 use kt_tests::repository;
 use kt_tests::scenario::lanes;
-use kt_tests::upstream::{Answer, Request, Upstream, closed_port};
+use kt_tests::upstream::{Answer, CLOSED_PORT, Request, Upstream};
 use serde_json::{Value, json};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -169,7 +169,7 @@ fn whatever_the_classifier_does_the_client_is_served() {
 
 #[test]
 fn a_classifier_that_is_down_costs_few_requests_their_time() {
-    let closed = format!("http://127.0.0.1:{}/v1", closed_port().unwrap());
+    let closed = format!("http://127.0.0.1:{CLOSED_PORT}/v1");
     let stage = Stage::with(
         |_| Answer::hang(),
         |config| config["providers"]["targets"][2]["base_url"] = json!(closed),

@@ -10,7 +10,7 @@ use hyper::body::{Body, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use kt_tests::client::{self, Call};
-use kt_tests::upstream::{Request, Upstream, closed_port};
+use kt_tests::upstream::{Request, Upstream, free_port};
 use kt_tests::wire::Headers;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use std::io;
@@ -115,7 +115,7 @@ pub(crate) struct Front {
 impl Front {
     /// `host` resolves to loopback: `localhost`, or a name below it.
     pub(crate) fn start(upstream: Upstream, authority: &Authority, host: &str, protocol: Protocol) -> Front {
-        let port = closed_port().unwrap();
+        let port = free_port().unwrap();
         let (door, wanted) = watch::channel((0, Door::Open));
         let (apply, applied) = watch::channel(None);
         let behind = upstream.address();
