@@ -18,12 +18,15 @@ pub mod test;
 use crate::lint::Here;
 use crate::report::{self, Finding, Format};
 use crate::source::Source;
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use kt_core::diagnostic::{Diagnostic, Severity};
+use kt_core::exchange::Gateway;
 use kt_core::plan::Plan;
+use kt_core::plugin::Downstream;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 /// What a command gives back; an error means it could not run.
 pub type Result<T> = anyhow::Result<T>;
@@ -77,6 +80,16 @@ pub fn check(name: &str, text: String) -> std::result::Result<Loaded, Vec<Findin
             Err(findings)
         }
     }
+}
+
+/// The engine of a configuration that was checked.
+pub fn engine(config: Downstream) -> Result<Rc<Gateway>> {
+    Gateway::new(config).map(Rc::new).map_err(|problems| anyhow!(listed(&problems)))
+}
+
+/// Problems in one line.
+pub fn listed(problems: &[Diagnostic]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Keys that are named but not there, as errors: Envoy would send `Bearer -` upstream.

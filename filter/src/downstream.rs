@@ -44,6 +44,8 @@ pub(crate) struct DownstreamFilter {
     /// Headers of a streamed answer wait for its first chunk.
     stream_started: bool,
     may_retry: bool,
+    /// What is known of the attempts once one answers: no other follows then.
+    attempts: Option<(u64, Trail)>,
     /// The upstream's status.
     status: u16,
     /// The status of an answer that passed to its end.
@@ -83,6 +85,7 @@ impl DownstreamFilter {
             is_cut: false,
             stream_started: false,
             may_retry: false,
+            attempts: None,
             status: 0,
             ended_with: None,
             clock: Clock::default(),
@@ -248,7 +251,7 @@ impl DownstreamFilter {
     }
 
     /// Number of the attempt that answers, and all of them where the attempt role tells of them.
-    fn attempts(&self) -> (u64, Trail) {
+    fn attempts_so_far(&self) -> (u64, Trail) {
         if self.exchange.has_attempt_role() {
             let trail = Trail::from_text(&host::state(state::PLAN).unwrap_or_default());
             return (trail.0.len() as u64, trail);
@@ -267,7 +270,7 @@ impl DownstreamFilter {
         }
     }
 
-    fn timing(&self) -> Timing {
+    fn timing(&mut self) -> Timing {
         let us = |from: u64, to: u64| (from != 0 && to >= from).then(|| (to - from) / 1000);
         // What was seen to its end needs no asking, unless it may be Envoy's own word for an upstream that failed.
         let (status, details) = match self.ended_with {
@@ -278,7 +281,7 @@ impl DownstreamFilter {
         let (attempts, trail) = match (self.clock.dispatched, self.clock.answered) {
             (0, _) => (0, Trail::default()),
             (_, 0) if self.replied => (0, Trail::default()),
-            _ => self.attempts(),
+            _ => self.attempts.take().unwrap_or_else(|| self.attempts_so_far()),
         };
         Timing {
             unix_ms: now / 1_000_000,
@@ -366,7 +369,7 @@ impl HttpContext for DownstreamFilter {
             return Action::Continue;
         }
         self.clock.answered = host::now_ns();
-        let (attempts, trail) = self.attempts();
+        let (attempts, trail) = self.attempts.insert(self.attempts_so_far()).clone();
         let status = host::response_header(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
         self.status = status;
         let limited = status == 429;

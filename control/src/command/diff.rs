@@ -3,7 +3,7 @@
 //! Runs both files' chains with the code that enforces, without a model. Invariant: nothing of a request is printed, only
 //! where it stands and what became of it.
 
-use super::{Loaded, Result, Status, complain, load, print};
+use super::{Loaded, Result, Status, complain, engine, load, print};
 use crate::scenario::{Call, Headers, ModelAnswer, native};
 use anyhow::{Context, anyhow, bail};
 use clap::Args;
@@ -122,10 +122,7 @@ fn gateway(path: &Path) -> Result<Option<Rc<Gateway>>> {
             return Ok(None);
         }
     };
-    let gateway = Gateway::new(plan.downstream("")).map_err(|problems| {
-        anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-    })?;
-    Ok(Some(Rc::new(gateway)))
+    engine(plan.downstream("")).map(Some)
 }
 
 /// Reads a line. Errors say what is wrong with its form, never what stands in it.

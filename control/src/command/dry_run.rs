@@ -3,15 +3,14 @@
 //! Runs the same state machine as the filter and asks no upstream. Invariant: what is printed as forwarded is, byte for
 //! byte, what the upstream or the client would have got.
 
-use super::{Loaded, Result, Status, complain, load, print, read};
+use super::{Loaded, Result, Status, complain, engine, load, print, read};
 use crate::cli::PolicyFile;
 use crate::render::plugin;
-use anyhow::{Context, anyhow, bail};
+use crate::scenario::native;
+use anyhow::{Context, bail};
 use clap::Args;
 use kt_core::config::ChainEntry;
-use kt_core::exchange::{
-    Admission, AnswerHead, AnswerMode, ChunkStep, Dispatch, Exchange, Gateway, RequestHead, Timing,
-};
+use kt_core::exchange::{AnswerHead, AnswerMode, Dispatch, Exchange, Gateway, Timing};
 use kt_core::plugin::PluginConfig;
 use kt_core::reply::Reply;
 use serde::Serialize;
@@ -99,9 +98,7 @@ impl Options {
         let PluginConfig::Downstream(config) = plugin::downstream(&plan, &source.text) else {
             bail!("the plan has no listener");
         };
-        let gateway = Gateway::new(*config).map_err(|problems| {
-            anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        })?;
+        let gateway = engine(*config)?;
         let (_, input) = read(Path::new("-"))?;
         let (request, answer) = match (&self.answer, is_transcript(&input)) {
             (Some(path), _) => (input, Some(read(path)?.1)),
@@ -109,7 +106,7 @@ impl Options {
             (None, true) => (r#"{"model":"any","messages":[],"stream":true}"#.to_owned(), Some(input)),
             (None, false) => (input, None),
         };
-        let outcome = self.run_exchange(Rc::new(gateway), &request, answer.as_deref())?;
+        let outcome = self.run_exchange(gateway, &request, answer.as_deref())?;
         print(&(serde_json::to_string_pretty(&outcome)? + "\n"))?;
         let refused = [Some(&outcome.request), outcome.answer.as_ref()]
             .into_iter()
@@ -127,11 +124,7 @@ impl Options {
             ("content-type".to_owned(), "application/json".to_owned()),
         ];
         headers.extend(self.headers.iter().cloned());
-        let admitted = match exchange.admit(RequestHead::new(headers)) {
-            Admission::Inspect => exchange.request(request.as_bytes()),
-            Admission::Pass(dispatch) => Ok(dispatch),
-            Admission::Reply(reply) => Err(reply),
-        };
+        let admitted = native::admit(&mut exchange, headers, request.as_bytes());
         let dispatched = admitted.is_ok();
         let request = match admitted {
             Ok(dispatch) => forwarded(dispatch),
@@ -183,16 +176,7 @@ impl Options {
 
     fn stream(&self, exchange: &mut Exchange, transcript: &[u8]) -> std::result::Result<Vec<u8>, Reply> {
         let size = self.chunk_bytes.map_or(transcript.len().max(1), |bytes| bytes as usize);
-        let mut sent = Vec::new();
-        let last = transcript.len().div_ceil(size).saturating_sub(1);
-        for (position, chunk) in transcript.chunks(size).enumerate() {
-            match exchange.chunk(chunk, position == last) {
-                ChunkStep::Forward => sent.extend_from_slice(chunk),
-                ChunkStep::Replace(bytes) => sent.extend(bytes),
-                ChunkStep::Refuse(reply) => return Err(reply),
-            }
-        }
-        Ok(sent)
+        native::stream(exchange, transcript.chunks(size))
     }
 }
 

@@ -5,15 +5,16 @@
 
 mod table;
 
-use super::{Loaded, Result, Status, complain, load, print};
+use super::{Loaded, Result, Status, complain, engine, load, print};
 use crate::deployment::{Deployment, usual_wasm};
 use crate::explanations;
 use crate::render::{envoy, plugin};
+use crate::scenario::native;
 use anyhow::{anyhow, bail};
 use clap::Args;
 use kt_core::attempt::{streaming_twin, target_of};
 use kt_core::diagnostic::nearest;
-use kt_core::exchange::{Admission, Exchange, Gateway, RequestHead};
+use kt_core::exchange::{Exchange, Gateway};
 use kt_core::plan::{Plan, Strategy};
 use kt_core::plugin::PluginConfig;
 use kt_core::targets::Target;
@@ -101,10 +102,7 @@ impl Options {
         let config = plugin::downstream(plan, &source.text);
         let filter = serde_json::to_value(&config)?;
         let PluginConfig::Downstream(config) = config else { bail!("the plan has no listener") };
-        let gateway = Gateway::new(*config).map_err(|problems| {
-            anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
-        })?;
-        let clusters = match self.clusters(gateway) {
+        let clusters = match self.clusters(engine(*config)?) {
             Ok(clusters) => clusters,
             Err(message) => {
                 super::note(&format!("error: {message}"));
@@ -125,7 +123,7 @@ impl Options {
     }
 
     /// The clusters of the attempts, or what the client would be told.
-    fn clusters(&self, gateway: Gateway) -> std::result::Result<Vec<String>, String> {
+    fn clusters(&self, gateway: Rc<Gateway>) -> std::result::Result<Vec<String>, String> {
         let mut headers: Vec<(String, String)> =
             [(":method", "POST"), (":path", "/v1/chat/completions"), ("content-type", "application/json")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -135,18 +133,14 @@ impl Options {
         if let (Some(body), Some(model)) = (body.as_object_mut(), &self.model) {
             body.insert("model".into(), json!(model));
         }
-        let mut exchange = Exchange::new(Rc::new(gateway));
+        let mut exchange = Exchange::new(gateway);
         let refused = |reply: kt_core::reply::Reply| {
             let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
             let message = body.pointer("/error/message").and_then(Value::as_str);
             message.unwrap_or("the request would be refused").to_owned()
         };
-        match exchange.admit(RequestHead::new(headers)) {
-            Admission::Inspect => {}
-            Admission::Reply(reply) => return Err(refused(reply)),
-            Admission::Pass(dispatch) => return Ok(dispatch.plan.clusters),
-        }
-        exchange.request(body.to_string().as_bytes()).map(|dispatch| dispatch.plan.clusters).map_err(refused)
+        let admitted = native::admit(&mut exchange, headers, body.to_string().as_bytes());
+        admitted.map(|dispatch| dispatch.plan.clusters).map_err(refused)
     }
 
     fn text(&self, explanation: &Explanation) -> String {

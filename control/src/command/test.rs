@@ -2,7 +2,7 @@
 //!
 //! Runs the code that enforces. A scenario says what the model answers; no target is asked.
 
-use super::{Loaded, Result, Status, check, complain, print, read};
+use super::{Loaded, Result, Status, check, complain, engine, listed, print, read};
 use crate::scenario::{Arrival, Call, Host, ModelAnswer, Outcome, Scenario, merge, native};
 use anyhow::{Context, bail};
 use clap::Args;
@@ -102,16 +102,13 @@ impl Engine {
         if self.gateways.contains_key(&key) {
             return Ok(());
         }
-        let problems = |problems: Vec<kt_core::diagnostic::Diagnostic>| {
-            problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
-        };
-        let mut plan = kt_core::plan::check(config).map_err(problems)?;
+        let mut plan = kt_core::plan::check(config).map_err(|problems| listed(&problems))?;
         // Expectations may look at any event.
         if let Some(audit) = &mut plan.config.policy.audit_logger {
             audit.log_all_access = None;
         }
-        let gateway = Gateway::new(plan.downstream("")).map_err(problems)?;
-        self.gateways.insert(key, Rc::new(gateway));
+        let gateway = engine(plan.downstream("")).map_err(|error| error.to_string())?;
+        self.gateways.insert(key, gateway);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@
 
 use super::{Call, Headers, ModelAnswer, Outcome, SentUpstream};
 use kt_core::exchange::{
-    Admission, AnswerHead, AnswerMode, ChunkStep, Exchange, Gateway, RequestHead, Timing,
+    Admission, AnswerHead, AnswerMode, ChunkStep, Dispatch, Exchange, Gateway, RequestHead, Timing,
 };
 use kt_core::reply::Reply;
 use std::rc::Rc;
@@ -29,13 +29,9 @@ fn pass(exchange: &mut Exchange, call: &Call, answer: &ModelAnswer) -> Outcome {
     let mut headers =
         vec![(":method".to_owned(), call.method.clone()), (":path".to_owned(), call.path.clone())];
     headers.extend(call.headers.0.iter().cloned());
-    let dispatch = match exchange.admit(RequestHead::new(headers)) {
-        Admission::Reply(reply) => return replied(reply, None),
-        Admission::Pass(dispatch) => dispatch,
-        Admission::Inspect => match exchange.request(&call.body) {
-            Err(reply) => return replied(reply, None),
-            Ok(dispatch) => dispatch,
-        },
+    let dispatch = match admit(exchange, headers, &call.body) {
+        Err(reply) => return replied(reply, None),
+        Ok(dispatch) => dispatch,
     };
     let sent = SentUpstream {
         path: dispatch.path.unwrap_or_else(|| call.path.clone()),
@@ -66,7 +62,7 @@ fn pass(exchange: &mut Exchange, call: &Call, answer: &ModelAnswer) -> Outcome {
                 }
             }
         }
-        AnswerMode::Stream => match stream(exchange, &answer.pieces) {
+        AnswerMode::Stream => match stream(exchange, answer.pieces.iter().map(Vec::as_slice)) {
             Err(reply) => return replied(reply, Some(sent)),
             Ok(body) => {
                 set(&mut headers, exchange.stream_headers());
@@ -77,10 +73,28 @@ fn pass(exchange: &mut Exchange, call: &Call, answer: &ModelAnswer) -> Outcome {
     Outcome { status: answer.status, headers, body, whole: true, upstream: Some(sent), event: None }
 }
 
-fn stream(exchange: &mut Exchange, pieces: &[Vec<u8>]) -> Result<Vec<u8>, Reply> {
+/// Takes a whole request; pseudo-headers are among the headers.
+pub(crate) fn admit(
+    exchange: &mut Exchange,
+    headers: Vec<(String, String)>,
+    body: &[u8],
+) -> Result<Dispatch, Reply> {
+    match exchange.admit(RequestHead::new(headers)) {
+        Admission::Inspect => exchange.request(body),
+        Admission::Pass(dispatch) => Ok(dispatch),
+        Admission::Reply(reply) => Err(reply),
+    }
+}
+
+/// What leaves of a streamed answer that arrives in these pieces.
+pub(crate) fn stream<'p>(
+    exchange: &mut Exchange,
+    pieces: impl ExactSizeIterator<Item = &'p [u8]>,
+) -> Result<Vec<u8>, Reply> {
     let mut body = Vec::new();
-    for (index, piece) in pieces.iter().enumerate() {
-        match exchange.chunk(piece, index + 1 == pieces.len()) {
+    let last = pieces.len().saturating_sub(1);
+    for (index, piece) in pieces.enumerate() {
+        match exchange.chunk(piece, index == last) {
             ChunkStep::Forward => body.extend_from_slice(piece),
             ChunkStep::Replace(bytes) => body.extend(bytes),
             ChunkStep::Refuse(reply) => return Err(reply),

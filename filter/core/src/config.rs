@@ -56,6 +56,12 @@ pub struct Pack {
     pub description: String,
 }
 
+impl Default for Pack {
+    fn default() -> Self {
+        Pack { name: String::new(), version: String::new(), enabled: true, description: String::new() }
+    }
+}
+
 /// The chain of policies.
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -11,10 +11,11 @@ pub use json::JsonHoldback;
 use crate::config::Role;
 use crate::order::by_place;
 use crate::policy::{Active, Chain, Direction, Finding, Scratch};
+use crate::scan::identifiers;
 use std::collections::VecDeque;
 
-/// How far before a match a policy may look to judge it.
-const LOOKBEHIND_BYTES: usize = 96;
+/// How far before a match a policy may look to judge it. Words look less far than identifiers.
+const LOOKBEHIND_BYTES: usize = identifiers::LOOKBEHIND;
 
 /// Released text stays in the window until there is this much of it, so that it is not moved for every delta.
 const COMPACT_BYTES: usize = 1024;
@@ -28,6 +29,18 @@ pub struct Edit {
     pub end: u64,
     /// What stands there instead.
     pub marker: String,
+}
+
+/// The policies that decide about a stream, what they work with, and what they have found.
+pub struct Judge<'a> {
+    /// The policies.
+    pub chain: &'a Chain,
+    /// Those that apply.
+    pub active: Active,
+    /// Their buffers.
+    pub scratch: &'a mut Scratch,
+    /// Findings so far.
+    pub findings: Vec<Finding>,
 }
 
 /// What one more delta made certain.
@@ -75,16 +88,9 @@ impl Holdback {
     }
 
     /// Takes one more delta.
-    pub fn push(
-        &mut self,
-        chain: &Chain,
-        active: Active,
-        delta: &str,
-        scratch: &mut Scratch,
-        findings: &mut Vec<Finding>,
-    ) -> Progress {
+    pub fn push(&mut self, delta: &str, judge: &mut Judge) -> Progress {
         self.take(delta);
-        self.decide(chain, active, scratch, findings, false)
+        self.decide(judge, false)
     }
 
     /// Adds text that is not looked at yet.
@@ -111,30 +117,18 @@ impl Holdback {
     }
 
     /// The lane has ended: everything is decided.
-    pub fn finish(
-        &mut self,
-        chain: &Chain,
-        active: Active,
-        scratch: &mut Scratch,
-        findings: &mut Vec<Finding>,
-    ) -> Progress {
-        self.decide(chain, active, scratch, findings, true)
+    pub fn finish(&mut self, judge: &mut Judge) -> Progress {
+        self.decide(judge, true)
     }
 
-    fn decide(
-        &mut self,
-        chain: &Chain,
-        active: Active,
-        scratch: &mut Scratch,
-        findings: &mut Vec<Finding>,
-        ended: bool,
-    ) -> Progress {
+    fn decide(&mut self, judge: &mut Judge, ended: bool) -> Progress {
         if self.open == self.window.len() {
             return Progress::Released;
         }
+        let Judge { chain, active, scratch, findings } = judge;
         let mut found = Vec::new();
         chain.inspect(
-            active,
+            *active,
             Direction::Response,
             Role::Assistant,
             &self.window,
@@ -144,7 +138,7 @@ impl Holdback {
         );
         let open = match ended {
             true => self.window.len(),
-            false => chain.open_from(active, &self.window, self.open, scratch),
+            false => chain.open_from(*active, &self.window, self.open, scratch),
         };
         // A match that reaches into open text may still grow or come to nothing.
         found.retain(|finding| finding.range.end <= open);
@@ -240,31 +234,18 @@ impl LaneHold {
     }
 
     /// Takes one more delta.
-    pub fn push(
-        &mut self,
-        chain: &Chain,
-        active: Active,
-        delta: &str,
-        scratch: &mut Scratch,
-        findings: &mut Vec<Finding>,
-    ) -> Progress {
+    pub fn push(&mut self, delta: &str, judge: &mut Judge) -> Progress {
         match self {
-            LaneHold::Text(hold) => hold.push(chain, active, delta, scratch, findings),
-            LaneHold::Json(hold) => hold.push(chain, active, delta, scratch, findings),
+            LaneHold::Text(hold) => hold.push(delta, judge),
+            LaneHold::Json(hold) => hold.push(delta, judge),
         }
     }
 
     /// The lane has ended: everything is decided.
-    pub fn finish(
-        &mut self,
-        chain: &Chain,
-        active: Active,
-        scratch: &mut Scratch,
-        findings: &mut Vec<Finding>,
-    ) -> Progress {
+    pub fn finish(&mut self, judge: &mut Judge) -> Progress {
         match self {
-            LaneHold::Text(hold) => hold.finish(chain, active, scratch, findings),
-            LaneHold::Json(hold) => hold.finish(chain, active, scratch, findings),
+            LaneHold::Text(hold) => hold.finish(judge),
+            LaneHold::Json(hold) => hold.finish(judge),
         }
     }
 

@@ -63,6 +63,26 @@ pub struct Downstream {
     pub assertion_automaton: Option<String>,
 }
 
+/// A plan that says nothing.
+impl Default for Downstream {
+    fn default() -> Self {
+        Downstream {
+            pack: Pack::default(),
+            config_sha256: String::new(),
+            policies: Policies::default(),
+            policy: PolicyBlocks::default(),
+            gateway: Behaviour::default(),
+            targets: Vec::new(),
+            strategy: Strategy::default(),
+            attempt_role: false,
+            models: Vec::new(),
+            router: None,
+            pattern_automaton: None,
+            assertion_automaton: None,
+        }
+    }
+}
+
 impl Downstream {
     /// The audit logger's settings.
     pub(crate) fn audit(&self) -> AuditLogger {
@@ -155,6 +175,31 @@ pub struct Target {
     /// How its health is probed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
+}
+
+/// An upstream of which nothing is said: tried once, with nothing beside it.
+impl Default for Target {
+    fn default() -> Self {
+        Target {
+            id: String::new(),
+            provider: String::new(),
+            provider_aliases: Vec::new(),
+            model: None,
+            authority: String::new(),
+            path_prefix: String::new(),
+            max_attempts: 1,
+            streaming_twin: false,
+            client_key: false,
+            client_key_if_named: false,
+            cluster: String::new(),
+            weight: 0,
+            cost_rank: 0,
+            retryable_status_codes: Vec::new(),
+            breaker: None,
+            probe: None,
+            nests_schema: false,
+        }
+    }
 }
 
 fn is_zero(number: &u32) -> bool {

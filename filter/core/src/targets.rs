@@ -152,13 +152,8 @@ impl Target {
             streaming_twin: self.has_streaming_twin(),
             client_key: self.key == KeySource::Client,
             client_key_if_named: matches!(self.key, KeySource::Usual(_)),
-            cluster: String::new(),
-            weight: 0,
-            cost_rank: 0,
-            retryable_status_codes: Vec::new(),
-            breaker: None,
-            probe: None,
             nests_schema: self.provider == "openai",
+            ..plugin::Target::default()
         }
     }
 

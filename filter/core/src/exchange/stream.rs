@@ -10,7 +10,7 @@ use super::texts::{hide_tokens, redact};
 use super::{Exchange, Gateway};
 use crate::config::OnError;
 use crate::event::{Ended, Unread};
-use crate::holdback::{Edit, LaneHold, Progress};
+use crate::holdback::{Edit, Judge, LaneHold, Progress};
 use crate::message::Endpoint;
 use crate::message::delta::{self, Event};
 use crate::message::rewrite::{self, Splice};
@@ -211,23 +211,18 @@ impl Exchange {
             let lane = stream.lane(delta.lane);
             let Some((_, holdback)) = stream.lanes.get_mut(lane) else { continue };
             let start = holdback.received();
-            let mut findings = Vec::new();
-            let chain = &gateway.chain;
-            let progress = holdback.push(
-                chain,
-                self.active,
-                &delta.text.value,
-                &mut gateway.scratch.borrow_mut(),
-                &mut findings,
-            );
+            let scratch = &mut gateway.scratch.borrow_mut();
+            let mut judge =
+                Judge { chain: &gateway.chain, active: self.active, scratch, findings: Vec::new() };
+            let progress = holdback.push(&delta.text.value, &mut judge);
             let end = holdback.received();
             if self.asked.is_some() {
                 stream.kept.push(delta.lane, &delta.text.value);
             }
             parts.push(Part { lane, range: start..end, left_to: start });
             self.record.scanned.count(Direction::Response, delta.lane.channel.kind(), delta.text.value.len());
-            if !findings.is_empty() {
-                self.record.found(&findings, &delta.lane);
+            if !judge.findings.is_empty() {
+                self.record.found(&judge.findings, &delta.lane);
             }
             if let Progress::Blocked(finding) = progress {
                 return Err(Stop::Block(finding));
@@ -334,11 +329,12 @@ impl Exchange {
     ) -> Result<(), Stop> {
         let (active, record) = (self.active, &mut self.record);
         let scratch = &mut gateway.scratch.borrow_mut();
+        let mut judge = Judge { chain: &gateway.chain, active, scratch, findings: Vec::new() };
         for (lane, holdback) in stream.lanes.iter_mut().filter(|(lane, _)| which(lane)) {
-            let mut findings = Vec::new();
-            let progress = holdback.finish(&gateway.chain, active, scratch, &mut findings);
-            if !findings.is_empty() {
-                record.found(&findings, &lane);
+            let progress = holdback.finish(&mut judge);
+            if !judge.findings.is_empty() {
+                record.found(&judge.findings, &lane);
+                judge.findings.clear();
             }
             if let Progress::Blocked(finding) = progress {
                 return Err(Stop::Block(finding));

@@ -3,10 +3,9 @@
 //! Each key, string and long number is a text of its own, as it is in a whole answer, and what is edited stays JSON. Invariant:
 //! as for [`Holdback`], with places in the JSON text as it is written.
 
-use super::{Edit, Holdback, Progress};
+use super::{Edit, Holdback, Judge, Progress};
 use crate::message::nested::{Lexer, Token};
 use crate::message::rewrite::encoded;
-use crate::policy::{Active, Chain, Finding, Scratch};
 use std::collections::VecDeque;
 
 /// One lane of JSON text.
@@ -59,44 +58,31 @@ impl JsonHoldback {
         &mut self.edits
     }
 
-    pub(super) fn push(
-        &mut self,
-        chain: &Chain,
-        active: Active,
-        delta: &str,
-        scratch: &mut Scratch,
-        findings: &mut Vec<Finding>,
-    ) -> Progress {
+    pub(super) fn push(&mut self, delta: &str, judge: &mut Judge) -> Progress {
         let mut rest = delta;
         while !rest.is_empty() {
             let begun = self.decided();
             let (read, token) = self.lexer.next(rest);
             self.received += read as u64;
             rest = rest.get(read..).unwrap_or_default();
-            let progress = self.take(begun, token, chain, active, scratch, findings);
+            let progress = self.take(begun, token, judge);
             if progress != Progress::Released {
                 return progress;
             }
         }
-        self.decide(chain, active, scratch, findings, false)
+        self.decide(judge, false)
     }
 
-    pub(super) fn finish(
-        &mut self,
-        chain: &Chain,
-        active: Active,
-        scratch: &mut Scratch,
-        findings: &mut Vec<Finding>,
-    ) -> Progress {
+    pub(super) fn finish(&mut self, judge: &mut Judge) -> Progress {
         while self.lexer.undecided() > 0 {
             let begun = self.decided();
             let token = self.lexer.finish();
-            let progress = self.take(begun, token, chain, active, scratch, findings);
+            let progress = self.take(begun, token, judge);
             if progress != Progress::Released {
                 return progress;
             }
         }
-        self.decide(chain, active, scratch, findings, true)
+        self.decide(judge, true)
     }
 
     /// What was read and understood.
@@ -105,15 +91,7 @@ impl JsonHoldback {
     }
 
     /// `begun`: where the stretch begins.
-    fn take(
-        &mut self,
-        begun: u64,
-        token: Token,
-        chain: &Chain,
-        active: Active,
-        scratch: &mut Scratch,
-        findings: &mut Vec<Finding>,
-    ) -> Progress {
+    fn take(&mut self, begun: u64, token: Token, judge: &mut Judge) -> Progress {
         match token {
             Token::Passed => {}
             Token::Opens => self.leaf = Some(Leaf::at(self.received, true)),
@@ -135,14 +113,14 @@ impl JsonHoldback {
                 }
             }
             Token::Closes => {
-                let progress = self.decide(chain, active, scratch, findings, true);
+                let progress = self.decide(judge, true);
                 self.leaf = None;
                 return progress;
             }
             Token::Number(written) => {
                 let mut hold = Holdback::default();
                 hold.take(written.trim_end());
-                let progress = hold.finish(chain, active, scratch, findings);
+                let progress = hold.finish(judge);
                 if hold.edits().next().is_some() {
                     let marker = format!("\"{}\"", encoded(&hold.edited()));
                     self.edits.push_back(Edit { start: begun, end: begun + hold.received(), marker });
@@ -153,20 +131,13 @@ impl JsonHoldback {
         Progress::Released
     }
 
-    fn decide(
-        &mut self,
-        chain: &Chain,
-        active: Active,
-        scratch: &mut Scratch,
-        findings: &mut Vec<Finding>,
-        ended: bool,
-    ) -> Progress {
+    fn decide(&mut self, judge: &mut Judge, ended: bool) -> Progress {
         let decided = self.decided();
         let Some(leaf) = &mut self.leaf else {
             self.released = decided;
             return Progress::Released;
         };
-        let progress = leaf.hold.decide(chain, active, scratch, findings, ended);
+        let progress = leaf.hold.decide(judge, ended);
         if progress != Progress::Released {
             return progress;
         }

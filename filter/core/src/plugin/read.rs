@@ -270,20 +270,7 @@ impl Read for ChainEntry {
     }
 }
 
-object!(Downstream = Downstream {
-        pack: Pack::initial(),
-        config_sha256: String::new(),
-        policies: Policies::default(),
-        policy: PolicyBlocks::default(),
-        gateway: Behaviour::default(),
-        targets: Vec::new(),
-        strategy: Strategy::default(),
-        attempt_role: false,
-        models: Vec::new(),
-        router: None,
-        pattern_automaton: None,
-        assertion_automaton: None,
-    };
+object!(Downstream = Downstream::default();
     "pack" pack, "config_sha256" config_sha256, "policies" policies, "policy" policy, "gateway" gateway,
     "targets" targets, "strategy" strategy, "attempt_role" attempt_role, "models" models,
     "router" router, "pattern_automaton" pattern_automaton,
@@ -302,7 +289,7 @@ object!(Router = Router {
     "sticky_seconds" sticky_seconds, "before" before, "after" after);
 object!(Model = Model { id: String::new(), targets: Vec::new(), document: String::new() };
     "id" id, "targets" targets, "document" document);
-object!(Pack = Pack { name: String::new(), version: String::new(), enabled: true, description: String::new() };
+object!(Pack = Pack::default();
     "name" name, "version" version, "enabled" enabled, "description" description);
 object!(Policies = Policies::default(); "chain" chain);
 object!(ChainOptions = ChainOptions::default(); "when" when, "mode" mode);
@@ -342,25 +329,7 @@ object!(AuditLogger = AuditLogger::default();
 object!(Behaviour = Behaviour::default();
     "on_error" on_error, "unscannable" unscannable, "max_body_bytes" max_body_bytes, "block_status" block_status,
     "passthrough_paths" passthrough_paths);
-object!(Target = Target {
-        id: String::new(),
-        provider: String::new(),
-        provider_aliases: Vec::new(),
-        model: None,
-        authority: String::new(),
-        path_prefix: String::new(),
-        max_attempts: 1,
-        streaming_twin: false,
-        client_key: false,
-        client_key_if_named: false,
-        cluster: String::new(),
-        weight: 0,
-        cost_rank: 0,
-        retryable_status_codes: Vec::new(),
-        breaker: None,
-        probe: None,
-        nests_schema: false,
-    };
+object!(Target = Target::default();
     "id" id, "provider" provider, "provider_aliases" provider_aliases, "model" model, "authority" authority,
     "path_prefix" path_prefix, "max_attempts" max_attempts, "streaming_twin" streaming_twin,
     "client_key" client_key, "client_key_if_named" client_key_if_named, "nests_schema" nests_schema, "cluster" cluster, "weight" weight, "cost_rank" cost_rank,

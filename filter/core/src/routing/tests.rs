@@ -1,8 +1,7 @@
 //! Choices over shared state, with workers that interleave.
 
 use super::*;
-use crate::config::{Pack, Policies, PolicyBlocks};
-use crate::plugin::{Behaviour, Breaker, Probe};
+use crate::plugin::{Breaker, Probe};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,16 +63,8 @@ fn target(id: &str, weight: u32, cost_rank: u32) -> Target {
     Target {
         id: id.into(),
         provider: "openai-compatible".into(),
-        provider_aliases: Vec::new(),
-        model: None,
         authority: "host".into(),
         path_prefix: "/v1".into(),
-        max_attempts: 1,
-        streaming_twin: false,
-        client_key: false,
-        client_key_if_named: false,
-        nests_schema: false,
-        cluster: String::new(),
         weight,
         cost_rank,
         retryable_status_codes: vec![503],
@@ -84,24 +75,12 @@ fn target(id: &str, weight: u32, cost_rank: u32) -> Target {
             lease_ms: 60_000,
         }),
         probe: Some(Probe { path: "/v1/models".into(), interval_ms: 1000, timeout_ms: 500 }),
+        ..Target::default()
     }
 }
 
 fn config(strategy: Strategy, targets: Vec<Target>) -> Downstream {
-    Downstream {
-        pack: Pack { name: "t".into(), version: "1.0.0".into(), enabled: true, description: String::new() },
-        config_sha256: String::new(),
-        policies: Policies::default(),
-        policy: PolicyBlocks::default(),
-        gateway: Behaviour::default(),
-        targets,
-        strategy,
-        attempt_role: true,
-        models: Vec::new(),
-        router: None,
-        pattern_automaton: None,
-        assertion_automaton: None,
-    }
+    Downstream { targets, strategy, attempt_role: true, ..Downstream::default() }
 }
 
 fn three() -> Vec<Target> {

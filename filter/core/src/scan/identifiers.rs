@@ -7,6 +7,16 @@
 //! [`MAX_HELD_BYTES`] after it, and on where the match before it ended. So a text that comes in pieces, cut anywhere, gives
 //! the same matches as the whole.
 
+/// Returns what was found; goes on if that is nothing.
+macro_rules! attempt {
+    ($found:expr) => {
+        match $found {
+            Ok(None) => {}
+            found => return found,
+        }
+    };
+}
+
 mod address;
 pub(crate) mod anchor;
 mod birth;
@@ -100,16 +110,6 @@ struct Scanner<'a> {
 
 /// A match, or nothing; or the place from where on more text is needed.
 type Found = Result<Option<Hit>, usize>;
-
-/// Returns what was found; goes on if that is nothing.
-macro_rules! attempt {
-    ($found:expr) => {
-        match $found {
-            Ok(None) => {}
-            found => return found,
-        }
-    };
-}
 
 impl Scanner<'_> {
     fn first(&self) -> Found {

@@ -1,8 +1,7 @@
 //! Orders of attempts, and what is told of their ends.
 
 use super::*;
-use crate::config::{Pack, Policies, PolicyBlocks};
-use crate::plugin::{Behaviour, Breaker};
+use crate::plugin::Breaker;
 use crate::routing::tests::{Process, Worker};
 use std::sync::Arc;
 
@@ -16,25 +15,14 @@ fn target(id: &str, provider: &str, model: Option<&str>, max_attempts: u32) -> T
         path_prefix: "/v1".into(),
         max_attempts,
         streaming_twin: id == "big",
-        client_key: false,
-        client_key_if_named: false,
-        nests_schema: false,
-        cluster: String::new(),
         weight: 1,
-        cost_rank: 0,
         retryable_status_codes: vec![503],
-        breaker: None,
-        probe: None,
+        ..Target::default()
     }
 }
 
 fn config(strategy: Strategy) -> Downstream {
     Downstream {
-        pack: Pack { name: "t".into(), version: "1.0.0".into(), enabled: true, description: String::new() },
-        config_sha256: String::new(),
-        policies: Policies::default(),
-        policy: PolicyBlocks::default(),
-        gateway: Behaviour::default(),
         targets: vec![
             target("big", "together", Some("llama-70b"), 2),
             target("small", "together", Some("llama-8b"), 1),
@@ -42,10 +30,7 @@ fn config(strategy: Strategy) -> Downstream {
         ],
         strategy,
         attempt_role: true,
-        models: Vec::new(),
-        router: None,
-        pattern_automaton: None,
-        assertion_automaton: None,
+        ..Downstream::default()
     }
 }
 

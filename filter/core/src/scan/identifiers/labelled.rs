@@ -61,16 +61,6 @@ struct Walk<'a> {
     floor: usize,
 }
 
-/// Returns what was found; goes on if that is nothing.
-macro_rules! attempt {
-    ($found:expr) => {
-        match $found {
-            Ok(None) => {}
-            found => return found,
-        }
-    };
-}
-
 impl Walk<'_> {
     fn first(&self) -> Found {
         let bytes = self.text.bytes();
