@@ -75,11 +75,33 @@ pub fn check(name: &str, text: String) -> std::result::Result<Loaded, Vec<Findin
         Ok(plan) => Ok(Loaded { source, plan }),
         Err(problems) => {
             let mut findings: Vec<Finding> =
-                problems.into_iter().map(|problem| Finding::new(&source, problem)).collect();
+                problems.into_iter().map(|problem| Finding::new(&source, at_home(problem))).collect();
             findings.sort_by_key(|finding| (finding.line, finding.column));
             Err(findings)
         }
     }
+}
+
+/// An unknown key that is known elsewhere is misplaced rather than misspelt, so the help says where it belongs.
+fn at_home(problem: Diagnostic) -> Diagnostic {
+    let unexplained = problem.help.as_ref().is_some_and(|help| help.starts_with("known keys here"));
+    if problem.code != "unknown-key" || !unexplained {
+        return problem;
+    }
+    let key = problem.path.rsplit('.').next().unwrap_or_default();
+    let homes = crate::schema::homes(key);
+    let section = |home: &String| home.split('.').next().unwrap_or_default().to_owned();
+    // A key of several sections, such as `weight`, says nothing about which was meant.
+    if homes.is_empty() || homes.iter().any(|home| Some(section(home)) != homes.first().map(section)) {
+        return problem;
+    }
+    let entry = |home: &String| match home.strip_suffix("[]") {
+        Some(list) => format!("an entry of `{list}`"),
+        None => format!("`{home}`"),
+    };
+    let homes = homes.iter().map(entry).collect::<Vec<_>>().join(" or ");
+    let help = format!("`{key}` belongs in {homes}");
+    problem.help(help)
 }
 
 /// The engine of a configuration that was checked.

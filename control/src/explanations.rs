@@ -76,6 +76,11 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "The pack's name stands in every audit event. It needs a character that can be seen, and no line end.",
     ),
     (
+        "bad-parameter",
+        "Members under `parameters` are sent with every question to the classifier. Those by which the gateway asks its question\n\
+         are its own: the model, the messages, the form of the answer.",
+    ),
+    (
         "bad-path",
         "Paths that are forwarded without inspection start with `/` and must not cover a path that is inspected: that would\n\
          open a way around every policy.",
@@ -121,6 +126,10 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
     (
         "bad-weight",
         "A weight is above zero and finite. Two targets with weights 3 and 1 get three and one of every four requests.",
+    ),
+    (
+        "bad-when",
+        "The classifier chooses by these words. Say in a sentence which requests the target is for.",
     ),
     (
         "classifier-without-key",
@@ -197,6 +206,11 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
          look for a missing quote, a tab in the indentation, or a `:` without a blank after it.",
     ),
     (
+        "nothing-to-choose",
+        "A classification that can only end one way costs time and tokens for nothing. Name two targets at least, the default\n\
+         included.",
+    ),
+    (
         "open-admin",
         "Envoy's admin interface can stop the process and shows its configuration. On an address that others can reach, so can\n\
          they. Keep it on 127.0.0.1 and reach it through the machine.",
@@ -258,7 +272,11 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
          `fallback` has them step in when the first fails.",
     ),
     ("spelling", "Both spellings mean the same. The preferred one is the one that this documentation uses."),
-    ("strategy-not-available", "The format knows this strategy and this version does not have it."),
+    (
+        "too-many-routes",
+        "All routes stand in every question to the classifier, and small models lose their way among many. Put those together\n\
+         that share a target.",
+    ),
     (
         "two-models",
         "The short form of the provider names a model, and `model` another. Only one can be asked for.",
@@ -347,11 +365,12 @@ mod tests {
 
     /// The codes that are written in calls such as `Diagnostic::error("code", …)`.
     fn reported(source: &str) -> Vec<String> {
-        let calls = ["Diagnostic::error(", "Diagnostic::warning("];
+        let calls = ["Diagnostic::error(", "Diagnostic::warning(", " error("];
         let after = calls.iter().flat_map(|call| source.split(call).skip(1));
         let code =
             after.filter_map(|rest| rest.trim_start().strip_prefix('"')?.split_once('"').map(|(c, _)| c));
-        code.map(str::to_owned).collect()
+        let is_code = |code: &&str| code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        code.filter(is_code).map(str::to_owned).collect()
     }
 
     #[test]

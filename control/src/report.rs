@@ -2,7 +2,7 @@
 //!
 //! Finds no problems. Invariant: the value of a key reference is never printed, because a key may stand in its place.
 
-use crate::source::{NotYaml, Place, Source};
+use crate::source::{NotYaml, Place, Source, speaks_of_keys};
 use anstyle::{AnsiColor, Style};
 use kt_core::diagnostic::{Diagnostic, Severity};
 use serde::Serialize;
@@ -58,13 +58,23 @@ impl Finding {
         let in_reference = problem.path.contains("secret_key_ref") && problem.code != "missing-key-value";
         let in_url = problem.code == "bad-base-url" && line.is_some_and(|line| line.contains(['@', '?']));
         let secret = in_reference || in_url;
-        Finding::at(source.name.clone(), problem, place, line, secret)
+        let others = place.map(|place| source.secrets(place.line).collect()).unwrap_or_default();
+        Finding::at(source.name.clone(), problem, place, line, Cover { rest: secret, others })
     }
 
     /// A problem with a file that could not.
     pub fn not_yaml(file: &str, text: &str, error: NotYaml) -> Finding {
         let line = error.place.and_then(|place| text.lines().nth(place.line.saturating_sub(1)));
-        Finding::at(file.to_owned(), error.problem, error.place, line, false)
+        // Nothing tells the values of this line apart.
+        let value =
+            line.filter(|line| speaks_of_keys(line)).and_then(|line| line.chars().position(|c| c == ':'));
+        let others = value.zip(error.place).map(|(colon, place)| Place {
+            column: colon + 2,
+            length: usize::MAX / 2,
+            ..place
+        });
+        let cover = Cover { rest: false, others: others.into_iter().collect() };
+        Finding::at(file.to_owned(), error.problem, error.place, line, cover)
     }
 
     fn at(
@@ -72,26 +82,40 @@ impl Finding {
         problem: Diagnostic,
         place: Option<Place>,
         line: Option<&str>,
-        secret: bool,
+        cover: Cover,
     ) -> Finding {
-        let snippet = place.zip(line).map(|(place, line)| snippet(line, place, secret));
+        let snippet = place.zip(line).map(|(place, line)| snippet(line, place, &cover));
         Finding { problem, file, line: place.map(|p| p.line), column: place.map(|p| p.column), snippet }
     }
+}
+
+/// What of a line is not shown, because it may be a key.
+struct Cover {
+    /// Everything from the problem on.
+    rest: bool,
+    /// Values beside it.
+    others: Vec<Place>,
 }
 
 /// A line wider than this is cut, so that the underline stays under its word.
 const MAX_LINE_CHARS: usize = 160;
 
-fn snippet(line: &str, place: Place, secret: bool) -> Snippet {
+fn snippet(line: &str, place: Place, cover: &Cover) -> Snippet {
     let end_of_line = line.chars().count();
     let start = (place.column - 1).min(end_of_line);
     let end = (start + place.length).clamp(start + 1, end_of_line.max(start + 1));
     // A key of the file may be shown; what follows it may not.
     let cover_from = if line.chars().nth(end) == Some(':') { end } else { start };
+    let covered = |i: usize| {
+        (cover.rest && i >= cover_from)
+            || cover
+                .others
+                .iter()
+                .any(|other| (other.column - 1..other.column - 1 + other.length).contains(&i))
+    };
     // A tab has no width of its own, and any other control character has no business on a terminal.
     let printable = |c: char| if c.is_control() { ' ' } else { c };
-    let masked =
-        |i: usize, c: char| if secret && i >= cover_from && !c.is_whitespace() { '*' } else { printable(c) };
+    let masked = |i: usize, c: char| if covered(i) && !c.is_whitespace() { '*' } else { printable(c) };
     let line = line.chars().enumerate().map(|(i, c)| masked(i, c)).take(MAX_LINE_CHARS).collect();
     Snippet { line, underline: start.min(MAX_LINE_CHARS - 1)..end.min(MAX_LINE_CHARS) }
 }
@@ -188,6 +212,21 @@ mod tests {
             "secret_key_ref",
             "error[wrong-type]: no good\n --> policy-config.yaml:1:17\n  |\n1 | secret_key_ref: ************\n  |                 ^^^^^^^^^^^^\n  = help: do better\n\n",
         );
+    }
+
+    #[test]
+    fn a_key_is_covered_whatever_is_wrong_beside_it() {
+        let text = "- {id: a b, api_key: 'sk-live-0123', secret_key_ref: {env: TOGETHER_API_KEY, file: k}}\n";
+        let found = write(&findings(text, "bad-target-id", "[0].id"), Format::Text);
+        let found = anstream::adapter::strip_str(&found).to_string();
+        assert!(
+            found.contains("api_key: **************, secret_key_ref: {env: TOGETHER_API_KEY, file: *}"),
+            "{found}"
+        );
+        let text = "a:\n  api_key: sk-live-0123: x\n";
+        let error = Source::parse("f", text).map(|source| source.value).unwrap_err();
+        let found = write(&[Finding::not_yaml("f", text, *error)], Format::Text);
+        assert!(!found.contains("0123"), "{found}");
     }
 
     #[test]

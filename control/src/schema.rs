@@ -20,6 +20,41 @@ pub fn schema() -> Value {
     schema
 }
 
+/// Where else a key of this name may stand, as paths such as `providers.targets[]`.
+pub fn homes(key: &str) -> Vec<String> {
+    let schema = schema();
+    let mut homes = Vec::new();
+    walk(&schema, &schema, "", key, &mut homes);
+    homes
+}
+
+/// Notes the paths of the objects in and below `part` that have the key.
+fn walk(root: &Value, part: &Value, path: &str, key: &str, homes: &mut Vec<String>) {
+    // Objects that hold each other would be walked for ever; none is nested this deep.
+    const MAX_DEPTH: usize = 6;
+    if path.split('.').count() > MAX_DEPTH {
+        return;
+    }
+    let part = match part["$ref"].as_str() {
+        Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap_or(part),
+        None => part,
+    };
+    for form in part["anyOf"].as_array().into_iter().flatten() {
+        walk(root, form, path, key, homes);
+    }
+    if part["items"].is_object() {
+        walk(root, &part["items"], &format!("{path}[]"), key, homes);
+    }
+    let Some(properties) = part["properties"].as_object() else { return };
+    if properties.contains_key(key) && !path.is_empty() && !homes.iter().any(|home| home == path) {
+        homes.push(path.to_owned());
+    }
+    for (name, property) in properties {
+        let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        walk(root, property, &path, key, homes);
+    }
+}
+
 /// Gives every key that has other spellings those spellings too; editors strike a deprecated key through.
 fn spellings(schema: &mut Value) {
     match schema {

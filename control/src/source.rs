@@ -116,10 +116,48 @@ impl Source {
         }
     }
 
+    /// Places of the values on a line that may be keys: what stands under a name that speaks of keys and does not refer to one.
+    pub(crate) fn secrets(&self, line: usize) -> impl Iterator<Item = Place> {
+        self.places
+            .iter()
+            .filter(move |(path, places)| {
+                !places.is_collection && places.value.line == line && speaks_of_keys(path)
+            })
+            .filter(|(_, places)| !self.at(places.value).is_some_and(is_reference))
+            .map(|(_, places)| places.value)
+    }
+
+    /// The text at a place.
+    fn at(&self, place: Place) -> Option<&str> {
+        let line = self.line(place.line)?;
+        let byte = |chars: usize| line.char_indices().nth(chars).map_or(line.len(), |(at, _)| at);
+        line.get(byte(place.column - 1)..byte(place.column - 1 + place.length))
+    }
+
     /// One line of the text, counted from one.
     pub fn line(&self, number: usize) -> Option<&str> {
         self.text.lines().nth(number.checked_sub(1)?)
     }
+}
+
+/// Whether a path, or a line that no path leads to, has a name after which a key may stand.
+pub(crate) fn speaks_of_keys(path: &str) -> bool {
+    /// Long enough to stand in few other words: `max_tokens` and `key_notes` are no keys.
+    const WORDS: &[&str] =
+        &["secret", "api_key", "api-key", "apikey", "password", "authorization", "bearer", "credential"];
+    const NAMES: &[&str] = &["key", "token", "auth", "access_token", "auth_token"];
+    let path = path.to_ascii_lowercase();
+    let mut names = path.split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-')));
+    WORDS.iter().any(|word| path.contains(word)) || names.any(|name| NAMES.contains(&name))
+}
+
+/// Names of variables and paths of files may be shown; they are what should stand there.
+fn is_reference(text: &str) -> bool {
+    let name = text.trim_matches(['"', '\'']);
+    let letter = |byte: u8| byte.is_ascii_uppercase() || byte == b'_';
+    let variable = name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit())
+        && (name.contains('_') || name.bytes().all(letter));
+    variable || name.starts_with(['/', '.']) || matches!(name, "true" | "false")
 }
 
 fn not_yaml(error: &serde_saphyr::Error) -> Diagnostic {
@@ -137,8 +175,24 @@ fn not_yaml(error: &serde_saphyr::Error) -> Diagnostic {
         return Diagnostic::error("duplicate-key", "", message).help("remove one of the two");
     }
     let problem = Diagnostic::error("not-yaml", "", message.to_owned());
-    if message.contains("tabs") { problem.help("indent with spaces") } else { problem }
+    match WAYS_OUT.iter().find(|(words, _)| message.contains(words)) {
+        Some((_, help)) => problem.help(*help),
+        None => problem,
+    }
 }
+
+/// Words of the parser's complaints, and what usually causes them.
+const WAYS_OUT: &[(&str, &str)] = &[
+    ("tabs", "indent with spaces"),
+    (
+        "mapping values are not allowed",
+        "put a value that contains `: ` in quotes; here or one line above, a key may lack its `:` or the blank after it",
+    ),
+    ("multiline quoted", "a quote is opened and not closed; look at the lines before"),
+    ("did not find expected key", "indent it like its neighbours"),
+    ("did not find expected ','", "a bracket or a brace is opened and not closed; look here and before"),
+    ("unknown anchor", "define it above with `&`, or write the value itself"),
+];
 
 /// A YAML node with the places of its parts.
 enum Node {

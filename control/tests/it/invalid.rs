@@ -2,7 +2,9 @@
 
 use crate::{compare, files};
 use kt_control::command::lint;
+use kt_control::explanations::EXPLANATIONS;
 use kt_control::report::{Format, write};
+use std::collections::BTreeSet;
 
 #[test]
 fn every_problem_is_reported_as_before() {
@@ -12,6 +14,40 @@ fn every_problem_is_reported_as_before() {
         assert!(!findings.is_empty(), "{name} is fine");
         let text = anstream::adapter::strip_str(&write(&findings, Format::Text)).to_string();
         compare(&path.with_extension("stderr"), &text);
+    }
+}
+
+/// Codes that no policy file can bring about: they are about what `kt-control` makes of it for the filter.
+const ABOUT_RENDERED: &[&str] = &["bad-automaton", "pattern-automaton"];
+
+#[test]
+fn every_code_is_shown_by_a_file_and_explained() {
+    let shown: BTreeSet<String> = files("invalid", "stderr")
+        .iter()
+        .flat_map(|path| codes(&std::fs::read_to_string(path).unwrap()))
+        .collect();
+    let known: BTreeSet<String> = EXPLANATIONS.iter().map(|(code, _)| (*code).to_owned()).collect();
+    let expected: BTreeSet<String> =
+        known.into_iter().filter(|code| !ABOUT_RENDERED.contains(&code.as_str())).collect();
+    assert_eq!(expected.difference(&shown).collect::<Vec<_>>(), Vec::<&String>::new(), "not shown");
+    assert_eq!(shown.difference(&expected).collect::<Vec<_>>(), Vec::<&String>::new(), "not explained");
+    assert!(files("invalid", "yaml").len() >= 60);
+}
+
+/// The codes of a printed list of diagnostics.
+fn codes(printed: &str) -> Vec<String> {
+    let code = |line: &str| {
+        let rest = line.strip_prefix("error[").or_else(|| line.strip_prefix("warning["))?;
+        Some(rest.split_once("]:")?.0.to_owned())
+    };
+    printed.lines().filter_map(code).collect()
+}
+
+#[test]
+fn no_key_is_printed_from_any_file() {
+    for path in files("invalid", "stderr") {
+        let printed = std::fs::read_to_string(&path).unwrap();
+        assert!(!printed.contains("sk-live"), "{}", path.display());
     }
 }
 

@@ -980,7 +980,7 @@ impl<'de> Deserialize<'de> for HealthProbe {
         impl<'de> Visitor<'de> for Probe {
             type Value = HealthProbe;
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("`true`, `false`, or `enabled`, `interval_seconds`, `timeout_seconds` and `path`")
+                f.write_str("`true`, `false` or an object")
             }
             fn visit_bool<E: de::Error>(self, enabled: bool) -> Result<HealthProbe, E> {
                 Ok(HealthProbe { enabled, ..HealthProbe::default() })

@@ -304,8 +304,12 @@ fn model(target: &config::Target, path: &str, problems: &mut Vec<Diagnostic>) ->
         (None, _) => None,
         (Some("chat"), Some(model)) if !model.is_empty() => Some(model),
         _ => {
+            let model = match target.provider.split_once(':') {
+                Some((_, model)) if !model.is_empty() && !model.starts_with("chat") => model,
+                _ => "<model>",
+            };
             let help =
-                format!("write `{}:chat:<model>`, or `provider` and `model` apart", provider_name(target));
+                format!("write `{}:chat:{model}`, or `provider` and `model` apart", provider_name(target));
             let at = format!("{path}.provider");
             problems.push(
                 Diagnostic::error("bad-shorthand", at, "the short form of a provider has three parts")
@@ -373,8 +377,12 @@ fn key(
             if !starts || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
                 // Not quoted: a key pasted in the place of its name must not be printed.
                 let message = "not the name of an environment variable";
-                let help =
-                    "name the variable that holds the key, such as `TOGETHER_API_KEY`; never the key itself";
+                let help = match name.starts_with('$') {
+                    true => "write the variable's name alone, without `$` and braces",
+                    false => {
+                        "name the variable that holds the key, such as `TOGETHER_API_KEY`; never the key itself"
+                    }
+                };
                 problems.push(Diagnostic::error("bad-env-name", format!("{path}.env"), message).help(help));
             }
             KeySource::Env(name.clone())

@@ -153,21 +153,18 @@ fn medical_numbers_need_their_label_and_the_mode() {
 }
 
 #[test]
-fn unknown_entities_are_refused_with_the_nearest_name() {
+fn unknown_entities_are_refused() {
     let config = PiiDetector { entities: Some(vec!["emial".into(), "x".into()]), ..PiiDetector::default() };
     check_refused(
         &config,
         &[
-            "policy.pii-detector.entities[0]: unknown entity `emial`; did you mean `email`?",
+            "policy.pii-detector.entities[0]: unknown entity `emial`",
             "policy.pii-detector.entities[1]: unknown entity `x`",
         ],
     );
     let mut config = PiiDetector::default();
     config.redaction.custom_markers.insert("phon".into(), String::new());
-    check_refused(
-        &config,
-        &["policy.pii-detector.redaction.custom_markers.phon: unknown entity `phon`; did you mean `phone`?"],
-    );
+    check_refused(&config, &["policy.pii-detector.redaction.custom_markers.phon: unknown entity `phon`"]);
 }
 
 #[test]

@@ -58,6 +58,12 @@ impl Reading {
             reading.problems.push(Diagnostic::error("other-format", "policies", message).help(help));
             return reading;
         }
+        if value.get("static_resources").is_some() {
+            let message = "this is Envoy's configuration, not a policy file";
+            let help = "`kt-control render` makes Envoy's from a policy file; `kt-control init` writes one to start from";
+            reading.problems.push(Diagnostic::error("other-format", "static_resources", message).help(help));
+            return reading;
+        }
         if !value.is_object() {
             let message = "the file holds no object at its root";
             let help = "start with `pack: {name: ..., version: ...}`";
@@ -114,12 +120,20 @@ impl Reading {
             let parent = self.written(&render(&steps));
             steps.push(Step::Key(field.to_owned()));
             let path = self.written(&render(&steps));
-            if !self.dropped.contains(&path) {
-                let message = format!("`{field}` is missing");
-                self.problems.push(Diagnostic::error("missing-key", parent, message));
-                self.dropped.push(path);
-            }
             steps.pop();
+            if self.dropped.contains(&path) {
+                // What was taken out is one of a few words, so nothing that is made up can stand for it.
+                return match MADE_UP_WORDS.contains(&field) {
+                    true => self.remove(value, &steps),
+                    false => insert(value, &steps, field),
+                };
+            }
+            let message = format!("`{field}` is missing");
+            self.problems.push(Diagnostic::error("missing-key", parent, message));
+            self.dropped.push(path);
+            if MADE_UP_WORDS.contains(&field) {
+                return self.remove(value, &steps);
+            }
             return insert(value, &steps, field);
         }
         if let Some(field) = quoted(error, "unknown field ")
@@ -150,7 +164,11 @@ impl Reading {
             }
             let path = self.written(&render(&steps));
             let message = "expected an object, found a list";
-            self.problems.push(Diagnostic::error("wrong-type", &path, message));
+            let problem = Diagnostic::error("wrong-type", &path, message);
+            self.problems.push(match object_help(&path) {
+                Some(help) => problem.help(help),
+                None => problem,
+            });
             self.dropped.push(path);
             if !self.remove(value, &steps) {
                 return;
@@ -199,6 +217,8 @@ const OBJECTS: &[&str] = &[
     "retry",
     "retry_policy",
     "backoff",
+    "target_out",
+    "router",
     "circuit_breaker",
     "secret_key_ref",
     "pricing",
@@ -275,6 +295,9 @@ fn node_mut<'a>(value: &'a mut Value, steps: &[Step]) -> Option<&'a mut Value> {
     })
 }
 
+/// Required keys whose value is one of a few words: what lacks one is taken out as a whole.
+const MADE_UP_WORDS: &[&str] = &["type"];
+
 /// Makes up a required value, only so that the rest of the document can be read.
 fn insert(value: &mut Value, steps: &[Step], field: &str) -> bool {
     let made_up = match field {
@@ -303,6 +326,75 @@ fn alternatives(error: &str) -> Vec<&str> {
     }
 }
 
+/// How a policy is put into shadow mode.
+const SHADOW: &str = "shadow mode is set in the chain, `- <policy>: {mode: shadow}`";
+
+/// How a key is named.
+const KEY_REFERENCE: &str = "name the place of the key, such as `secret_key_ref: {env: TOGETHER_API_KEY}`";
+
+/// How a list is written where something else was found.
+fn list_help(path: &str, found: &Value) -> Option<String> {
+    match (path, found) {
+        ("policies.chain", Value::Object(_)) => {
+            Some("write one line per policy, `- <policy>`; its settings stand under `policy:`".into())
+        }
+        ("providers.targets", Value::Object(_)) => Some("write one entry per target, `- id: <name>`".into()),
+        (_, Value::String(_) | Value::Number(_)) => Some("put it in brackets, `[...]`".into()),
+        _ => None,
+    }
+}
+
+/// What an object is for, where people expect a plain value.
+fn object_help(path: &str) -> Option<&'static str> {
+    let key = path.rsplit('.').next().unwrap_or(path);
+    match key.split('[').next().unwrap_or(key) {
+        "detect_patterns" => Some("name each pattern, such as `{name: ticket, regex: \"TICKET-[0-9]{4}\"}`"),
+        "pricing" => Some(
+            "give both prices, such as `pricing: {prompt: 0.88, completion: 0.88}`, in USD per 1M tokens",
+        ),
+        "retry" | "retry_policy" => {
+            Some("such as `retry: {max_attempts: 2}`, which counts the first attempt")
+        }
+        "target_out" => Some("such as `target_out: {codes: [model_not_found]}`"),
+        "targets" => Some("give it an id and a provider, such as `{id: main, provider: together}`"),
+        _ => None,
+    }
+}
+
+/// Numbers are written without a unit; the unit is part of the key's name.
+fn number_help(path: &str, text: &str) -> Option<String> {
+    let key = path.rsplit('.').next().unwrap_or(path);
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits)?;
+    if key.starts_with("retryable_status_codes") {
+        return Some("list each status, such as `[429, 500, 502, 503]`".into());
+    }
+    let number: f64 = number.parse().ok()?;
+    let seconds = match unit.trim().to_ascii_lowercase().as_str() {
+        "ms" => 0.001,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "m" | "min" | "minutes" => 60.0,
+        "h" | "hours" => 3600.0,
+        "d" | "days" => 86_400.0,
+        _ => 0.0,
+    };
+    let bytes = match unit.trim().to_ascii_lowercase().as_str() {
+        "k" | "kb" | "kib" => 1024.0,
+        "m" | "mb" | "mib" => 1_048_576.0,
+        "g" | "gb" | "gib" => 1_073_741_824.0,
+        _ => 0.0,
+    };
+    let plain = match key {
+        _ if unit.trim() == "%" => number / 100.0,
+        key if key.ends_with("_seconds") => number * seconds,
+        key if key.ends_with("_ms") => number * seconds * 1000.0,
+        key if key.ends_with("_days") => number * seconds / 86_400.0,
+        key if key.ends_with("_bytes") => number * bytes,
+        _ => 0.0,
+    };
+    (plain > 0.0).then(|| format!("write the number alone: `{plain}`"))
+}
+
 fn explain(error: &str, path: &str, steps: &[Step], found: &Value) -> Diagnostic {
     if let Some(key) = quoted(error, "unknown field ") {
         if let [Step::Key(root), Step::Key(_)] = steps
@@ -311,8 +403,21 @@ fn explain(error: &str, path: &str, steps: &[Step], found: &Value) -> Diagnostic
         {
             return unavailable_policy(key, path);
         }
+        // What stands where `env` should may be the key itself.
+        if path.contains("secret_key_ref.")
+            && !key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        {
+            let reference = path.split(".secret_key_ref.").next().unwrap_or_default();
+            let message = "`secret_key_ref` names the place of a key and does not hold one";
+            let at = format!("{reference}.secret_key_ref");
+            return Diagnostic::error("bad-secret-key-ref", at, message).help(KEY_REFERENCE);
+        }
         let known = alternatives(error);
         let help = match nearest(key, known.iter().copied()) {
+            _ if key == "mode" && path.starts_with("policy.") => SHADOW.to_owned(),
+            _ if matches!(key, "when" | "mode") && path.starts_with("policies.chain[") => {
+                format!("write it into the entry: `- <policy>: {{{key}: ...}}`")
+            }
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known keys here: {}", known.join(", ")),
         };
@@ -321,6 +426,7 @@ fn explain(error: &str, path: &str, steps: &[Step], found: &Value) -> Diagnostic
     if let Some(word) = quoted(error, "unknown variant ") {
         let known = alternatives(error);
         let help = match nearest(word, known.iter().copied()) {
+            _ if word == "shadow" && path.starts_with("policy.") => SHADOW.to_owned(),
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known values: {}", known.join(", ")),
         };
@@ -341,10 +447,15 @@ fn explain(error: &str, path: &str, steps: &[Step], found: &Value) -> Diagnostic
             Some("a sequence") => "a list",
             Some("a map") => "an object",
             Some(wanted) if wanted.starts_with("struct ") => "an object",
-            Some(wanted) if wanted.contains("enum ") => "a word",
+            Some(wanted) if wanted.contains("enum ") || wanted == "string or map" => "a word",
             Some(wanted) => wanted,
             None if error.starts_with("one policy per entry") => {
-                let help = "give each policy a line of its own, `- name`";
+                let options =
+                    found.as_object().is_some_and(|o| o.contains_key("when") || o.contains_key("mode"));
+                let help = match options {
+                    true => "write `when` and `mode` into the entry, `- <policy>: {when: ...}`",
+                    false => "give each policy a line of its own, `- name`",
+                };
                 return Diagnostic::error("bad-value", path, error).help(help);
             }
             None => return Diagnostic::error("bad-value", path, error),
@@ -372,9 +483,19 @@ fn explain(error: &str, path: &str, steps: &[Step], found: &Value) -> Diagnostic
         {
             problem.help("remove the quotes")
         }
-        _ if path.ends_with("secret_key_ref") => {
-            problem.help("name the place of the key, such as `secret_key_ref: {env: TOGETHER_API_KEY}`")
-        }
+        _ if path.ends_with("secret_key_ref") => problem.help(KEY_REFERENCE),
+        (_, "a list") => match list_help(path, found) {
+            Some(help) => problem.help(help),
+            None => problem,
+        },
+        (Value::String(text), "a number" | "a whole number, zero or more") => match number_help(path, text) {
+            Some(help) => problem.help(help),
+            None => problem,
+        },
+        (_, "an object") => match object_help(path) {
+            Some(help) => problem.help(help),
+            None => problem,
+        },
         _ => problem,
     }
 }

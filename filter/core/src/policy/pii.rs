@@ -170,11 +170,11 @@ fn kinds(config: &config::PiiDetector, problems: &mut Vec<Diagnostic>) -> Identi
 fn unknown_kind(name: &str, path: String, config: &config::PiiDetector) -> Diagnostic {
     let built_in = || Identifier::ALL.iter().map(|kind| kind.name());
     let known = built_in().chain(config.detect_patterns.iter().map(|pattern| pattern.name.as_str()));
-    let help = format!("the built-in entities are {}", built_in().collect::<Vec<_>>().join(", "));
-    let message = match nearest(name, known) {
-        Some(near) => format!("unknown entity `{name}`; did you mean `{near}`?"),
-        None => format!("unknown entity `{name}`"),
+    let help = match nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the built-in entities are {}", built_in().collect::<Vec<_>>().join(", ")),
     };
+    let message = format!("unknown entity `{name}`");
     Diagnostic::error("unknown-entity", path, message).help(help)
 }
 
@@ -198,12 +198,19 @@ fn patterns(
             .help("give the pattern a name of its own; it is looked for beside the built-in one")
         })
     };
-    let taken: Vec<_> =
+    let mut taken: Vec<_> =
         wanted.iter().map(|pattern| pattern.name.as_str()).enumerate().filter_map(taken).collect();
+    let Some(bytes) = automaton else {
+        let built = build(wanted);
+        if taken.is_empty() {
+            return built.map(Some);
+        }
+        taken.extend(built.err().unwrap_or_default());
+        return Err(taken);
+    };
     if !taken.is_empty() {
         return Err(taken);
     }
-    let Some(bytes) = automaton else { return build(wanted).map(Some) };
     let problem = |message: String| vec![Diagnostic::error("pattern-automaton", path.clone(), message)];
     let patterns = Patterns::from_bytes(bytes).map_err(|damaged| problem(damaged.to_string()))?;
     if !patterns.names().iter().eq(wanted.iter().map(|pattern| &pattern.name)) {

@@ -65,6 +65,10 @@ impl FromStr for Endpoint {
     type Err = Error;
 
     fn from_str(url: &str) -> Result<Self, Error> {
+        if url.contains('$') {
+            let help = "write the address itself; only keys come from the environment, by `secret_key_ref`";
+            return Err(Error { problem: "`base_url` is taken as it stands: no variable is put in", help });
+        }
         let (tls, rest) = if let Some(rest) = url.strip_prefix("https://") {
             (true, rest)
         } else if let Some(rest) = url.strip_prefix("http://") {
