@@ -3,7 +3,8 @@
 //! Parses words and hands over; the work is in [`crate::command`].
 
 use crate::command::{
-    self, Status, diff, doctor, dry_run, explain, gateway, init, lint, models, render, scan, schema, test,
+    self, Status, audit, diff, doctor, dry_run, explain, gateway, init, lint, models, render, scan, schema,
+    test,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -28,6 +29,9 @@ enum Command {
     Doctor(doctor::Options),
     /// Works on a policy file without traffic
     Policy(Policy),
+    /// Checks, shortens and sums up the log of events
+    #[command(subcommand)]
+    Audit(audit::Audits),
     /// Lists what is known of Together's models; others are served all the same
     Models(models::Options),
     /// Prints the JSON Schema of policy-config.yaml
@@ -86,6 +90,7 @@ impl Cli {
             Command::Schema(options) => options.run(),
             Command::Gateway(Gateway { command: GatewayCommand::Run(options) }) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Lint(options) }) => options.run(),
+            Command::Audit(command) => command.run(),
             Command::Models(options) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Explain(options) }) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Diff(options) }) => options.run(),

@@ -2,6 +2,7 @@
 //!
 //! Invariant: standard output carries only what the command was asked for.
 
+pub mod audit;
 pub mod diff;
 pub mod doctor;
 pub mod dry_run;

@@ -3,6 +3,7 @@
 //! Carries no traffic and evaluates no policy by itself: that is `kt-core`'s work, here as in the filter.
 //! Invariant: data goes to standard output, diagnostics go to standard error.
 
+pub mod audit;
 pub mod catalog;
 pub mod cli;
 pub mod command;

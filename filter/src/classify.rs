@@ -4,15 +4,9 @@
 //! of its own, which this call therefore cannot re-enter. Invariant: memory is bounded, shared by all workers, and survives a VM.
 
 use crate::host;
-use kt_core::digest::Key;
-use kt_core::exchange::Gateway;
-use kt_core::router::{Classification, Memory, key_from};
+use kt_core::router::{Classification, Memory};
 use proxy_wasm::types::MetricType;
 use std::cell::RefCell;
-use std::hash::{BuildHasher, RandomState};
-
-/// Where the key of the conversations' hashes is kept. Only this process ever knows it.
-const KEY: &str = "kt.key";
 
 thread_local! {
     static COUNTERS: RefCell<Vec<(&'static str, u32)>> = const { RefCell::new(Vec::new()) };
@@ -43,20 +37,6 @@ pub(crate) fn recall(memory: &Memory, now_ns: u64) -> Option<u32> {
 /// Keeps the route of a conversation.
 pub(crate) fn remember(memory: &Memory, route: u32, now_ns: u64) {
     host::set_shared(&memory.slot(), &memory.record(route, now_ns / 1_000_000_000), 0);
-}
-
-/// Gives the gateway the key of this process, which the first worker makes up.
-pub(crate) fn share_key(gateway: &Gateway) {
-    let known = || host::shared(KEY).and_then(|(key, _)| Key::try_from(key).ok());
-    let key = known().unwrap_or_else(|| {
-        // The standard library takes its keys from the host's source of randomness.
-        let random = RandomState::new();
-        let key = key_from([0u8, 1, 2, 3].map(|word| random.hash_one(word)));
-        host::set_shared(KEY, &key, 0);
-        // Another worker may have been faster.
-        known().unwrap_or(key)
-    });
-    gateway.set_key(key);
 }
 
 /// Counts how a target was picked. `outcome` is one of a few words.

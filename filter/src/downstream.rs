@@ -3,6 +3,7 @@
 //! A body may end in its last chunk or in trailers (every HTTP/2 client may do so, and Envoy's decompressor always does), so
 //! both ends lead to the same place.
 
+use crate::audit;
 use crate::classify::{self, Question};
 use crate::cut;
 use crate::host::{self, state};
@@ -438,6 +439,9 @@ impl HttpContext for DownstreamFilter {
         // An empty value says that no event is wanted; without a value Envoy writes a line of its own.
         let mut line = self.exchange.finish(&timing).unwrap_or_default();
         if !line.is_empty() {
+            if self.exchange.is_chained() {
+                audit::seal(&mut line);
+            }
             line.push(b'\n');
         }
         host::set_state(state::EVENT, &line);

@@ -5,6 +5,7 @@
 #![allow(missing_docs, reason = "the entry points that `proxy_wasm::main!` writes cannot have any")]
 
 mod attempt;
+mod audit;
 mod classify;
 mod cut;
 mod downstream;

@@ -3,7 +3,7 @@
 //! Refuses a configuration that does not compile, which makes Envoy keep the one it has.
 
 use crate::attempt::AttemptFilter;
-use crate::classify;
+use crate::audit;
 use crate::cut;
 use crate::downstream::DownstreamFilter;
 use crate::host;
@@ -77,7 +77,7 @@ impl RootContext for Root {
             Ok(PluginConfig::Downstream(plugin)) => match Gateway::new(*plugin) {
                 Ok(gateway) => {
                     let gateway = gateway.with_shared(Box::new(SharedData::default()));
-                    classify::share_key(&gateway);
+                    audit::share_key(&gateway);
                     self.role = Role::Downstream(Rc::new(gateway));
                     if self.usual_tick() != Duration::ZERO {
                         host::tick_every(self.usual_tick());

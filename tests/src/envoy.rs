@@ -191,6 +191,11 @@ impl Gateway {
         found(client::send(self.admin, &Call::get(path))).text()
     }
 
+    /// The access log so far.
+    pub fn access_log(&self) -> String {
+        fs::read_to_string(self.folder.join("access.log")).unwrap_or_default()
+    }
+
     /// The lines of the access log so far, each parsed as JSON.
     pub fn events(&self) -> Vec<Value> {
         let log = fs::read_to_string(self.folder.join("access.log")).unwrap_or_default();

@@ -35,6 +35,13 @@ pub struct VmConfig {
     pub vm_id: String,
     pub runtime: String,
     pub code: AsyncDataSource,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment_variables: Option<EnvironmentVariables>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct EnvironmentVariables {
+    pub host_env_keys: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]

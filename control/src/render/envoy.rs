@@ -74,6 +74,9 @@ fn print(message: &impl serde::Serialize) -> Result<String, Error> {
 const WASM_FILTER: &str = "envoy.filters.http.wasm";
 const DECOMPRESSOR_FILTER: &str = "envoy.filters.http.decompressor";
 
+/// Variable with the secret behind the hashes of callers and events; may be absent.
+const AUDIT_KEY: &str = "KT_AUDIT_KEY";
+
 /// Filter state in which the filter names the target of the next attempt.
 const NEXT_TARGET: &str = "wasm.kt.next";
 
@@ -266,6 +269,10 @@ impl Rendering<'_> {
                     code: AsyncDataSource {
                         local: DataSource::Filename(self.deployment.wasm.display().to_string()),
                     },
+                    // Its value reaches the module and no configuration. Clusters' instances make no hashes.
+                    environment_variables: target
+                        .is_none()
+                        .then(|| EnvironmentVariables { host_env_keys: vec![AUDIT_KEY.into()] }),
                 },
                 configuration: Box::new(Any::StringValue(StringValue {
                     value: serde_saphyr::LitString(plugin::to_json(config)?),

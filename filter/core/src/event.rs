@@ -256,6 +256,8 @@ pub struct Event<'e> {
     pub pack_enabled: bool,
     /// SHA-256 of the configuration file.
     pub config_sha256: &'e str,
+    /// The caller, by a keyed hash of the credential that came with the request.
+    pub caller: Option<&'e str>,
     /// Name of the endpoint, or `passthrough`, or `none`.
     pub endpoint: &'e str,
     /// Whether the client asked for a stream.
@@ -302,6 +304,7 @@ impl Event<'_> {
         line.text("pack_version", self.pack_version);
         line.flag("pack_enabled", self.pack_enabled);
         line.text("config_sha256", self.config_sha256);
+        line.text_if_any("caller", self.caller);
         line.text("endpoint", self.endpoint);
         line.flag("stream", self.stream);
         line.text_if_any("model_requested", self.model_requested);

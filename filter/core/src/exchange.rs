@@ -177,6 +177,11 @@ impl Exchange {
         record::line(self, timing)
     }
 
+    /// Whether its event is to be a link of a chain.
+    pub fn is_chained(&self) -> bool {
+        self.gateway.config.policy.audit_logger.as_ref().is_none_or(|audit| audit.immutable)
+    }
+
     fn refuse(&mut self, reply: Reply, ended: Ended) -> Reply {
         self.record.ended = Some(ended);
         self.record.error_code = reply.code;

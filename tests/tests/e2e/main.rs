@@ -9,6 +9,7 @@
     reason = "tests"
 )]
 
+mod audit;
 mod corpus;
 mod doctor;
 mod failure;

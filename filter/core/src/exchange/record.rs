@@ -2,6 +2,7 @@
 
 use super::Exchange;
 use crate::attempt::trail::Trail;
+use crate::chain;
 use crate::event::{self, Ended, Event, FindingCount, Latency, PickedBy, Routed, Scanned, Verdict};
 use crate::message::Unscanned;
 use crate::message::usage::Usage;
@@ -139,6 +140,7 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
     if !record.audits || (config.audit().log_all_access == Some(false) && unremarkable) {
         return None;
     }
+    let caller = exchange.client_key().map(|key| chain::caller(&exchange.gateway.key.get(), key));
     let event = Event {
         time: event::rfc3339(timing.unix_ms),
         request_id: &record.request_id,
@@ -146,6 +148,7 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
         pack_version: &config.pack.version,
         pack_enabled: config.pack.enabled,
         config_sha256: &config.config_sha256,
+        caller: caller.as_deref(),
         endpoint: if record.endpoint.is_empty() { "none" } else { record.endpoint },
         stream: record.stream,
         model_requested: exchange.head.model_requested().map(name),

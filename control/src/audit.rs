@@ -1,0 +1,232 @@
+//! Checks the chains of an audit log.
+//!
+//! Reads lines and finds what is wrong with them; files and people are [`crate::command::audit`]'s business. Invariant: every
+//! sealed line is looked at, also behind one that is wrong, and one change is told once where it was made.
+
+use kt_core::chain::{Head, is_genuine, sealed};
+use kt_core::digest::Key;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+/// What an anchor says: everything up to this event of a chain was taken out because it was old.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+struct Anchor {
+    chain: String,
+    seq: u64,
+    hash: String,
+}
+
+/// The members of a line that matter here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Link {
+    chain: Option<String>,
+    seq: u64,
+    prev: String,
+    hash: String,
+    heads: Vec<String>,
+    anchor: Option<Anchor>,
+    ended: String,
+}
+
+/// One chain as far as it was read.
+#[derive(Debug)]
+struct Seen {
+    /// Number of the event that comes before the first hash.
+    before: u64,
+    /// Hashes of the events, in order.
+    hashes: Vec<String>,
+    /// Hash of the last event, known or not.
+    last: String,
+}
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// File and line; `None`: no line, but what is not there.
+    pub place: Option<(String, usize)>,
+    /// What.
+    pub message: String,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Audit {
+    /// Sealed events.
+    pub events: usize,
+    /// Lines of Envoy's own, about exchanges that never reached the filter: they are in no chain.
+    pub unsealed: usize,
+    /// What is wrong.
+    pub problems: Vec<Problem>,
+    chains: BTreeMap<String, Seen>,
+    named: Vec<(Head, String)>,
+    is_partial: bool,
+}
+
+impl Audit {
+    /// Nothing read yet. `is_partial`: the first events of a chain may be in files that are not given.
+    pub fn new(is_partial: bool) -> Audit {
+        Audit { is_partial, ..Audit::default() }
+    }
+
+    /// Takes the next line of a file, without its end.
+    pub fn line(&mut self, key: &Key, file: &str, number: usize, line: &[u8]) {
+        let place = || Some((file.to_owned(), number));
+        let mut problem = |message: String| self.problems.push(Problem { place: place(), message });
+        let Ok(link) = serde_json::from_slice::<Link>(line) else {
+            return problem("is not the JSON of an event".into());
+        };
+        match is_genuine(key, line) {
+            None if link.chain.is_none() && link.ended == "not_inspected" => {
+                self.unsealed += 1;
+                return;
+            }
+            None => return problem("an event that is in no chain".into()),
+            Some(false) => problem("was changed, or sealed with another key".into()),
+            Some(true) => {}
+        }
+        if let Some(Anchor { chain, seq, hash }) = link.anchor {
+            match self.chains.entry(chain) {
+                Entry::Occupied(seen) => {
+                    problem(format!("an anchor of chain {} behind its events", seen.key()));
+                }
+                Entry::Vacant(place) => {
+                    place.insert(Seen { before: seq, hashes: Vec::new(), last: hash });
+                }
+            }
+            return;
+        }
+        let Some(chain) = link.chain else { return problem("a sealed line without a chain".into()) };
+        self.events += 1;
+        match self.chains.get_mut(&chain) {
+            None => {
+                if link.seq != 1 && !self.is_partial {
+                    problem(format!(
+                        "chain {chain} begins with event {}: those before it are missing",
+                        link.seq
+                    ));
+                }
+                let seen = Seen {
+                    before: link.seq.saturating_sub(1),
+                    hashes: vec![link.hash.clone()],
+                    last: link.hash,
+                };
+                self.chains.insert(chain.clone(), seen);
+            }
+            Some(seen) => {
+                let last = seen.before + seen.hashes.len() as u64;
+                if link.seq <= last {
+                    problem(format!(
+                        "event {} of chain {chain} stands here again, or out of order",
+                        link.seq
+                    ));
+                    return;
+                }
+                if link.seq > last + 1 {
+                    problem(format!(
+                        "events {} to {} of chain {chain} are missing before it",
+                        last + 1,
+                        link.seq - 1
+                    ));
+                    let gap = usize::try_from(link.seq - last - 1).unwrap_or(0).min(1 << 24);
+                    seen.hashes.extend(std::iter::repeat_n(String::new(), gap));
+                } else if link.prev != seen.last {
+                    problem(format!("event {} of chain {chain} does not follow the one before it", link.seq));
+                }
+                seen.last.clone_from(&link.hash);
+                seen.hashes.push(link.hash);
+            }
+        }
+        for head in &link.heads {
+            match Head::from_text(head) {
+                Some(head) => self.named.push((head, format!("{file}:{number}"))),
+                None => self
+                    .problems
+                    .push(Problem { place: place(), message: "names a head that is none".into() }),
+            }
+        }
+    }
+
+    /// Everything was read: compares the chains with the heads that others named. `expected` are heads from elsewhere.
+    pub fn finish(&mut self, expected: Vec<Head>) {
+        let named = std::mem::take(&mut self.named);
+        let expected = expected.into_iter().map(|head| (head, "--head".to_owned()));
+        for (head, by) in named.into_iter().chain(expected).filter(|(head, _)| head.seq > 0) {
+            let Head { chain, seq, hash } = head;
+            let message = match self.chains.get(&chain) {
+                None if self.is_partial => continue,
+                None => format!("chain {chain} is missing; {by} knew its event {seq}"),
+                Some(seen) => {
+                    let position = seq.checked_sub(seen.before + 1).and_then(|at| usize::try_from(at).ok());
+                    let Some(position) = position else { continue };
+                    match seen.hashes.get(position) {
+                        None => format!(
+                            "chain {chain} ends with event {}; {by} knew its event {seq}",
+                            seen.before + seen.hashes.len() as u64
+                        ),
+                        Some(known) if known.is_empty() || *known == hash => continue,
+                        Some(_) => format!("event {seq} of chain {chain} is not the one that {by} knew"),
+                    }
+                }
+            };
+            self.problems.push(Problem { place: None, message });
+        }
+    }
+
+    /// How far the chains are.
+    pub fn heads(&self) -> impl Iterator<Item = Head> + '_ {
+        self.chains.iter().map(|(chain, seen)| Head {
+            chain: chain.clone(),
+            seq: seen.before + seen.hashes.len() as u64,
+            hash: seen.last.clone(),
+        })
+    }
+}
+
+/// The lines of a log that are to stay when everything before `cutoff` (RFC 3339 in UTC) goes, with anchors in front, and how many
+/// went. Of a chain only its first events go.
+pub fn pruned(text: &str, cutoff: &str, now: &str, key: &Key) -> (String, usize) {
+    let mut anchors: BTreeMap<String, (u64, String)> = BTreeMap::new();
+    let mut kept: Vec<&str> = Vec::new();
+    let mut stays: Vec<String> = Vec::new();
+    let mut gone = 0;
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let value: Value = serde_json::from_str(line).unwrap_or_default();
+        let word = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+        if let Some(anchor) = value.get("anchor").and_then(|anchor| Anchor::deserialize(anchor).ok()) {
+            anchors.insert(anchor.chain, (anchor.seq, anchor.hash));
+            continue;
+        }
+        let chain = word("chain");
+        let old =
+            !word("time").is_empty() && word("time") < cutoff && !stays.iter().any(|name| name == chain);
+        if !old {
+            if !chain.is_empty() && !stays.iter().any(|name| name == chain) {
+                stays.push(chain.to_owned());
+            }
+            kept.push(line);
+            continue;
+        }
+        gone += 1;
+        if let (false, Some(seq)) = (chain.is_empty(), value.get("seq").and_then(Value::as_u64)) {
+            anchors.insert(chain.to_owned(), (seq, word("hash").to_owned()));
+        }
+    }
+    let mut text = String::new();
+    for (chain, (seq, hash)) in anchors {
+        let anchor = serde_json::json!({"anchor": {"chain": chain, "seq": seq, "hash": hash}, "time": now})
+            .to_string();
+        text.push_str(&String::from_utf8_lossy(&sealed(key, &anchor)));
+        text.push('\n');
+    }
+    for line in kept {
+        text.push_str(line);
+        text.push('\n');
+    }
+    (text, gone)
+}
+
+#[cfg(test)]
+mod tests;
