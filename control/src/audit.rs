@@ -31,6 +31,9 @@ struct Link {
     ended: String,
 }
 
+/// Events that may be missing at once; a number beyond it is not one that a chain reached.
+const MOST_MISSING: usize = 1 << 24;
+
 /// One chain as far as it was read.
 #[derive(Debug)]
 struct Seen {
@@ -40,6 +43,20 @@ struct Seen {
     hashes: Vec<String>,
     /// Hash of the last event, known or not.
     last: String,
+}
+
+impl Seen {
+    /// Number of the last event.
+    fn count(&self) -> u64 {
+        self.before + self.hashes.len() as u64
+    }
+
+    /// Goes on after an event of this number and hash; what lies between is not known.
+    fn skip_to(&mut self, seq: u64, hash: String) {
+        let gap = usize::try_from(seq - self.count()).unwrap_or(0).min(MOST_MISSING);
+        self.hashes.extend(std::iter::repeat_n(String::new(), gap));
+        self.last = hash;
+    }
 }
 
 /// Something that is wrong.
@@ -89,6 +106,9 @@ impl Audit {
         }
         if let Some(Anchor { chain, seq, hash }) = link.anchor {
             match self.chains.entry(chain) {
+                // Where a `prune` was interrupted, or only the newer files were given to it.
+                Entry::Occupied(mut seen) if seq > seen.get().count() => seen.get_mut().skip_to(seq, hash),
+                Entry::Occupied(seen) if seq == seen.get().count() && seen.get().last == hash => {}
                 Entry::Occupied(seen) => {
                     problem(format!("an anchor of chain {} behind its events", seen.key()));
                 }
@@ -116,7 +136,7 @@ impl Audit {
                 self.chains.insert(chain.clone(), seen);
             }
             Some(seen) => {
-                let last = seen.before + seen.hashes.len() as u64;
+                let last = seen.count();
                 if link.seq <= last {
                     problem(format!(
                         "event {} of chain {chain} stands here again, or out of order",
@@ -130,8 +150,7 @@ impl Audit {
                         last + 1,
                         link.seq - 1
                     ));
-                    let gap = usize::try_from(link.seq - last - 1).unwrap_or(0).min(1 << 24);
-                    seen.hashes.extend(std::iter::repeat_n(String::new(), gap));
+                    seen.skip_to(link.seq - 1, String::new());
                 } else if link.prev != seen.last {
                     problem(format!("event {} of chain {chain} does not follow the one before it", link.seq));
                 }
@@ -164,7 +183,7 @@ impl Audit {
                     match seen.hashes.get(position) {
                         None => format!(
                             "chain {chain} ends with event {}; {by} knew its event {seq}",
-                            seen.before + seen.hashes.len() as u64
+                            seen.count()
                         ),
                         Some(known) if known.is_empty() || *known == hash => continue,
                         Some(_) => format!("event {seq} of chain {chain} is not the one that {by} knew"),
@@ -179,53 +198,62 @@ impl Audit {
     pub fn heads(&self) -> impl Iterator<Item = Head> + '_ {
         self.chains.iter().map(|(chain, seen)| Head {
             chain: chain.clone(),
-            seq: seen.before + seen.hashes.len() as u64,
+            seq: seen.count(),
             hash: seen.last.clone(),
         })
     }
 }
 
-/// The lines of a log that are to stay when everything before `cutoff` (RFC 3339 in UTC) goes, with anchors in front, and how many
-/// went. Of a chain only its first events go.
-pub fn pruned(text: &str, cutoff: &str, now: &str, key: &Key) -> (String, usize) {
+/// What is to stay of a log's files, oldest first, when everything before `cutoff` (RFC 3339 in UTC) goes, and how many events
+/// went. Of a chain only its first events go; its anchor stands before the first line of the log that stays.
+pub fn pruned(files: &[String], cutoff: &str, now: &str, key: &Key) -> (Vec<String>, usize) {
     let mut anchors: BTreeMap<String, (u64, String)> = BTreeMap::new();
-    let mut kept: Vec<&str> = Vec::new();
     let mut stays: Vec<String> = Vec::new();
     let mut gone = 0;
-    for line in text.lines().filter(|line| !line.is_empty()) {
-        let value: Value = serde_json::from_str(line).unwrap_or_default();
-        let word = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
-        if let Some(anchor) = value.get("anchor").and_then(|anchor| Anchor::deserialize(anchor).ok()) {
-            anchors.insert(anchor.chain, (anchor.seq, anchor.hash));
-            continue;
-        }
-        let chain = word("chain");
-        let old =
-            !word("time").is_empty() && word("time") < cutoff && !stays.iter().any(|name| name == chain);
-        if !old {
-            if !chain.is_empty() && !stays.iter().any(|name| name == chain) {
-                stays.push(chain.to_owned());
+    let mut kept: Vec<String> = Vec::new();
+    for file in files {
+        let mut rest = String::new();
+        for line in file.lines().filter(|line| !line.is_empty()) {
+            let value: Value = serde_json::from_str(line).unwrap_or_default();
+            let word = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
+            if let Some(anchor) = value.get("anchor").and_then(|anchor| Anchor::deserialize(anchor).ok()) {
+                if stays.contains(&anchor.chain) {
+                    rest.push_str(line);
+                    rest.push('\n');
+                } else {
+                    anchors.insert(anchor.chain, (anchor.seq, anchor.hash));
+                }
+                continue;
             }
-            kept.push(line);
-            continue;
+            let chain = word("chain");
+            let has_begun = stays.iter().any(|name| name == chain);
+            if word("time").is_empty() || word("time") >= cutoff || has_begun {
+                if !chain.is_empty() && !has_begun {
+                    stays.push(chain.to_owned());
+                }
+                rest.push_str(line);
+                rest.push('\n');
+                continue;
+            }
+            gone += 1;
+            if let (false, Some(seq)) = (chain.is_empty(), value.get("seq").and_then(Value::as_u64)) {
+                anchors.insert(chain.to_owned(), (seq, word("hash").to_owned()));
+            }
         }
-        gone += 1;
-        if let (false, Some(seq)) = (chain.is_empty(), value.get("seq").and_then(Value::as_u64)) {
-            anchors.insert(chain.to_owned(), (seq, word("hash").to_owned()));
-        }
+        kept.push(rest);
     }
-    let mut text = String::new();
+    let mut head = String::new();
     for (chain, (seq, hash)) in anchors {
         let anchor = serde_json::json!({"anchor": {"chain": chain, "seq": seq, "hash": hash}, "time": now})
             .to_string();
-        text.push_str(&String::from_utf8_lossy(&sealed(key, &anchor)));
-        text.push('\n');
+        head.push_str(&String::from_utf8_lossy(&sealed(key, &anchor)));
+        head.push('\n');
     }
-    for line in kept {
-        text.push_str(line);
-        text.push('\n');
+    let first = kept.iter().position(|rest| !rest.is_empty()).unwrap_or(kept.len().saturating_sub(1));
+    if let Some(rest) = kept.get_mut(first) {
+        rest.insert_str(0, &head);
     }
-    (text, gone)
+    (kept, gone)
 }
 
 #[cfg(test)]

@@ -141,26 +141,53 @@ fn lines_of_envoys_own_are_counted_and_others_without_a_chain_are_not_accepted()
     assert_eq!(messages(&audit(&key, &lines, &[])), ["an event that is in no chain"]);
 }
 
+/// Lines as files of the log, cut at these places.
+fn files(lines: &[Vec<u8>], cuts: &[usize]) -> Vec<String> {
+    let text = |lines: &[Vec<u8>]| {
+        lines.iter().map(|line| String::from_utf8_lossy(line).into_owned() + "\n").collect::<String>()
+    };
+    let ends = cuts.iter().copied().chain([lines.len()]);
+    let starts = [0].into_iter().chain(cuts.iter().copied());
+    starts.zip(ends).map(|(start, end)| text(&lines[start..end])).collect()
+}
+
+/// The lines of files.
+fn lines_of(files: &[String]) -> Vec<Vec<u8>> {
+    files.iter().flat_map(|file| file.lines().map(|line| line.as_bytes().to_vec())).collect()
+}
+
 #[test]
 fn what_is_old_goes_and_the_rest_stays_verifiable() {
     let key = chain_key("secret");
     let lines = log(100, &key);
-    let text: String = lines.iter().map(|line| String::from_utf8_lossy(line).into_owned() + "\n").collect();
     let heads: Vec<Head> = audit(&key, &lines, &[]).heads().collect();
     let cutoff = kt_core::event::rfc3339(1_795_000_000_000 + 40_000);
-    let (rest, gone) = pruned(&text, &cutoff, "now", &key);
-    assert_eq!(gone, 40);
-    let rest: Vec<Vec<u8>> = rest.lines().map(|line| line.as_bytes().to_vec()).collect();
-    let found = audit(&key, &rest, &heads);
-    assert_eq!((found.events, messages(&found)), (60, vec![]));
-    // Without the anchor, or with one of another's making, it shows that events are missing.
-    assert!(!audit(&key, &rest[1..], &heads).problems.is_empty());
-    let (forged, _) = pruned(&text, &cutoff, "now", &chain_key("guess"));
-    let forged: Vec<Vec<u8>> = forged.lines().map(|line| line.as_bytes().to_vec()).collect();
-    assert!(!audit(&key, &forged, &heads).problems.is_empty());
-    // Nothing is lost by doing it again, later.
-    let text: String = rest.iter().map(|line| String::from_utf8_lossy(line).into_owned() + "\n").collect();
-    let (again, gone) = pruned(&text, "2027", "now", &key);
-    let again: Vec<Vec<u8>> = again.lines().map(|line| line.as_bytes().to_vec()).collect();
-    assert_eq!((gone, messages(&audit(&key, &again, &heads)).len()), (60, 0));
+    for cuts in [&[][..], &[30], &[40], &[20, 70]] {
+        let whole = files(&lines, cuts);
+        let (rest, gone) = pruned(&whole, &cutoff, "now", &key);
+        assert_eq!((gone, rest.len()), (40, whole.len()));
+        let left = lines_of(&rest);
+        let found = audit(&key, &left, &heads);
+        assert_eq!((found.events, messages(&found)), (60, vec![]), "cut at {cuts:?}");
+        // Without an anchor, or with one of another's making, it shows that events are missing.
+        assert!(!audit(&key, &left[1..], &heads).problems.is_empty());
+        let (forged, _) = pruned(&whole, &cutoff, "now", &chain_key("guess"));
+        assert!(!audit(&key, &lines_of(&forged), &heads).problems.is_empty());
+        // Nothing is lost by doing it again, later.
+        let (again, gone) = pruned(&rest, "2027", "now", &key);
+        assert_eq!((gone, messages(&audit(&key, &lines_of(&again), &heads)).len()), (60, 0));
+    }
+}
+
+#[test]
+fn a_prune_that_was_interrupted_can_be_done_again() {
+    let key = chain_key("secret");
+    let lines = log(100, &key);
+    let whole = files(&lines, &[30]);
+    let cutoff = kt_core::event::rfc3339(1_795_000_000_000 + 40_000);
+    let (rest, _) = pruned(&whole, &cutoff, "now", &key);
+    // The newer file was replaced, the older one not yet.
+    let half = [whole[0].clone(), rest[1].clone()];
+    assert_eq!(messages(&audit(&key, &lines_of(&half), &[])), Vec::<&str>::new());
+    assert_eq!(pruned(&half, &cutoff, "now", &key), (rest, 30));
 }

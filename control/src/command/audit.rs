@@ -51,9 +51,9 @@ pub struct Verify {
 /// Options of `audit prune`.
 #[derive(Debug, Args)]
 pub struct Prune {
-    /// The log; Envoy must not be writing to it (rotate it first)
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// The log's files, oldest first; Envoy must not be writing to them (rotate first)
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
     /// Days to keep
     #[arg(long, required_unless_present = "policy_config")]
     days: Option<u32>,
@@ -184,26 +184,30 @@ impl Prune {
             (None, days) => days.unwrap_or_default(),
         };
         let key = chain_key(&secret());
-        let name = self.file.display().to_string();
-        let text = std::fs::read_to_string(&self.file).with_context(|| format!("cannot read `{name}`"))?;
-        let check = |text: &str| {
-            let mut audit = Audit::new(false);
-            (1..)
-                .zip(text.lines())
-                .for_each(|(number, line)| audit.line(&key, &name, number, line.as_bytes()));
-            // Heads of chains in other files are theirs to check.
-            audit.problems
+        let read = |path: &PathBuf| {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))
         };
-        if let Some(problem) = check(&text).first() {
-            bail!("`{name}` is not whole ({}): run `audit verify`; nothing was taken out", problem.message);
+        let texts = self.files.iter().map(read).collect::<Result<Vec<_>>>()?;
+        // Heads of chains in other files are theirs to check, so `finish` is not asked.
+        let mut audit = Audit::new(false);
+        for (path, text) in self.files.iter().zip(&texts) {
+            let name = path.display().to_string();
+            let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.is_empty());
+            lines.for_each(|(number, line)| audit.line(&key, &name, number, line.as_bytes()));
+        }
+        if let Some(problem) = audit.problems.first() {
+            bail!("the log is not whole ({}): run `audit verify`; nothing was taken out", problem.message);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
         let time = |seconds: u64| rfc3339(seconds * 1000);
         let cutoff = time(now.saturating_sub(u64::from(days) * 86_400));
-        let (rest, gone) = pruned(&text, &cutoff, &time(now), &key);
-        if gone > 0 {
-            let draft = PathBuf::from(format!("{name}.draft"));
-            put(&draft, &self.file, &rest)?;
+        let (rest, gone) = pruned(&texts, &cutoff, &time(now), &key);
+        // The newest first: it has the anchors, without which older files must not lose anything.
+        for ((path, text), rest) in self.files.iter().zip(&texts).zip(&rest).rev() {
+            if gone > 0 && text != rest {
+                let draft = PathBuf::from(format!("{}.draft", path.display()));
+                put(&draft, path, rest)?;
+            }
         }
         note(&format!("{gone} events older than {days} days were taken out"));
         Ok(Status::Fine)
