@@ -8,6 +8,7 @@
 
 use kt_core::config::PiiDetector;
 use kt_core::policy::pii::Pii;
+use kt_core::scan::identifiers::{Identifier, LOOKBEHIND};
 use std::sync::LazyLock;
 
 static USUAL: LazyLock<Pii> = LazyLock::new(|| Pii::compile(&PiiDetector::default(), None).unwrap());
@@ -19,6 +20,27 @@ fn check(text: &str, expected: &[(&str, &str)]) {
     let found: Vec<_> =
         matches.iter().map(|find| (find.kind.as_ref(), &text[find.start..find.end])).collect();
     assert_eq!(found, expected, "in {text:?}");
+    assert_eq!(streamed(text), found, "in {text:?}, letter by letter");
+}
+
+/// What is found in a stream of single letters.
+fn streamed(text: &str) -> Vec<(&'static str, &str)> {
+    let mut all: Vec<(&str, &str)> = Vec::new();
+    let mut released = 0;
+    for end in (1..=text.len()).filter(|end| text.is_char_boundary(*end)) {
+        let window = (released - LOOKBEHIND.min(released)..).find(|at| text.is_char_boundary(*at)).unwrap();
+        let piece = &text[window..end];
+        let open = if end < text.len() { USUAL.open_from(piece, released - window) } else { piece.len() };
+        let mut matches = Vec::new();
+        USUAL.inspect(piece, released - window, &mut matches);
+        released = window + open;
+        for find in matches.into_iter().filter(|find| find.start < open) {
+            let kind = Identifier::from_name(&find.kind).unwrap().name();
+            all.push((kind, &text[window + find.start..window + find.end]));
+            released = released.max(window + find.end);
+        }
+    }
+    all
 }
 
 /// `value` is of this kind where `before` stands in front of it, in several surroundings.

@@ -132,7 +132,10 @@ impl Scanner<'_> {
             while mask != 0 {
                 let n = mask.trailing_zeros() as usize;
                 mask &= mask - 1;
-                attempt!(self.candidate(at + n, block.classes.get(n).copied().unwrap_or(0)));
+                let classes = self.borne_out(at + n, block.classes.get(n).copied().unwrap_or(0));
+                if classes != 0 {
+                    attempt!(self.candidate(at + n, classes));
+                }
             }
             at += simd::BLOCK;
         }
@@ -143,6 +146,37 @@ impl Scanner<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Those of `classes` that the bytes around `at` do not rule out: most candidates of the prefilter end here.
+    #[inline(always)]
+    fn borne_out(&self, at: usize, classes: u8) -> u8 {
+        let bytes = self.text.bytes();
+        let Some(window) = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()) else { return classes };
+        let mut left = 0;
+        if classes & anchor::NUMBER != 0 && !number::is_plain(bytes, at) {
+            left |= anchor::NUMBER;
+        }
+        if classes & anchor::WORD != 0 && secret::may_announce(*window) {
+            left |= anchor::WORD;
+        }
+        if classes & anchor::JOINT != 0 && secret::may_join(bytes, at, *window) {
+            left |= anchor::JOINT;
+        }
+        if classes & anchor::MIDDLE != 0 {
+            let [middle, next, ..] = *window;
+            let middle = match middle {
+                b'@' => true,
+                b':' => next == b':' || cursor::is_hex(next) || secret::may_assign(bytes, at) || next > b' ',
+                b'=' | b'>' => secret::may_assign(bytes, at),
+                _ => false,
+            };
+            left |= if middle { anchor::MIDDLE } else { 0 };
+        }
+        if classes & (anchor::CAPITAL | anchor::OTHER) != 0 && anchor::is_prefix(*window) {
+            left |= classes & (anchor::CAPITAL | anchor::OTHER);
+        }
+        left | classes & (anchor::ACCOUNT | anchor::MARKS)
     }
 
     /// What begins at `at`, or around it where its class is that of a middle.
@@ -295,10 +329,16 @@ impl Scanner<'_> {
 
     /// What was found at `at`, unless an e-mail address began before or there: its `@`, where it is recognised, is yet to
     /// come.
+    #[inline]
     fn unless_email(&self, at: usize, found_here: Found) -> Found {
         if found_here == Ok(None) || !self.set.contains(Identifier::Email) {
             return found_here;
         }
+        self.email_before(at, found_here)
+    }
+
+    #[inline(never)]
+    fn email_before(&self, at: usize, found_here: Found) -> Found {
         let Some(start) = email::start(&self.text, at + 1, self.floor) else { return found_here };
         // A telephone number may begin with the byte before `at`.
         let begins_before = match found_here {

@@ -243,15 +243,23 @@ mod x86 {
 }
 
 /// Bytes that the search for digits takes at a time.
-const STRIDE: usize = 4 * BLOCK;
+pub(super) const STRIDE: usize = 4 * BLOCK;
 
-/// The first ASCII digit at or after `from`.
-pub(super) fn next_digit(bytes: &[u8], from: usize) -> Option<usize> {
-    let rest = bytes.get(from..)?;
-    let skipped =
-        rest.as_chunks::<STRIDE>().0.iter().take_while(|block| !digits::any(block)).count() * STRIDE;
-    let found = rest.get(skipped..)?.iter().position(u8::is_ascii_digit)?;
-    Some(from + skipped + found)
+/// Tells ASCII digits from other bytes.
+pub(super) struct Digits(digits::Constants);
+
+impl Digits {
+    /// Makes the constants once, before the loop.
+    #[inline(always)]
+    pub(super) fn new() -> Digits {
+        Digits(digits::constants())
+    }
+
+    /// A bit for each digit.
+    #[inline(always)]
+    pub(super) fn of(&self, block: &[u8; STRIDE]) -> u64 {
+        digits::find(&self.0, block)
+    }
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -260,28 +268,73 @@ mod digits {
     use core::arch::wasm32::*;
     use core::hint::black_box;
 
-    /// A digit is among the bytes.
+    /// `0`, and how far the last digit is from it.
+    pub(super) type Constants = [v128; 2];
+
     #[inline(always)]
-    pub(super) fn any(block: &[u8; STRIDE]) -> bool {
+    pub(super) fn constants() -> Constants {
         // Hidden for the reason given above.
-        let (zero, nine) = (u8x16_splat(black_box(b'0')), u8x16_splat(black_box(9)));
-        let found = block.as_chunks::<16>().0.iter().fold(u8x16_splat(0), |found, bytes| {
+        black_box([b'0', 9]).map(|byte| u8x16_splat(byte))
+    }
+
+    #[inline(always)]
+    pub(super) fn find([zero, nine]: &Constants, block: &[u8; STRIDE]) -> u64 {
+        let (quarters, _) = block.as_chunks::<16>();
+        let found: [v128; 4] = core::array::from_fn(|n| {
+            let bytes = quarters.get(n).unwrap_or(&[0; 16]);
             // SAFETY: sixteen bytes behind a reference, any alignment.
             let bytes = unsafe { v128_load(bytes.as_ptr().cast()) };
-            v128_or(found, u8x16_le(u8x16_sub(bytes, zero), nine))
+            u8x16_le(u8x16_sub(bytes, *zero), *nine)
         });
-        v128_any_true(found)
+        let [a, b, c, d] = found;
+        if !v128_any_true(v128_or(v128_or(a, b), v128_or(c, d))) {
+            return 0;
+        }
+        let low = u64::from(u8x16_bitmask(a)) | u64::from(u8x16_bitmask(b)) << 16;
+        low | u64::from(u8x16_bitmask(c)) << 32 | u64::from(u8x16_bitmask(d)) << 48
     }
 }
 
-#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+#[cfg(target_arch = "x86_64")]
+mod digits {
+    use super::STRIDE;
+    use core::arch::x86_64::*;
+
+    /// The compiler makes them well enough here.
+    pub(super) type Constants = [u8; 0];
+
+    #[inline(always)]
+    pub(super) fn constants() -> Constants {
+        []
+    }
+
+    #[inline(always)]
+    pub(super) fn find([]: &Constants, block: &[u8; STRIDE]) -> u64 {
+        block.as_chunks::<16>().0.iter().enumerate().fold(0, |found, (index, bytes)| {
+            // SAFETY: sixteen bytes behind a reference, any alignment; every x86-64 knows SSE2.
+            let mask = unsafe {
+                let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
+                let digit = _mm_sub_epi8(bytes, _mm_set1_epi8(b'0'.cast_signed()));
+                // Unsigned `x <= limit` is `min(x, limit) == x`.
+                _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit))
+            };
+            found | (mask as u64) << (16 * index)
+        })
+    }
+}
+
+#[cfg(not(any(all(target_arch = "wasm32", target_feature = "simd128"), target_arch = "x86_64")))]
 mod digits {
     use super::STRIDE;
 
-    /// A digit is among the bytes. Without a branch inside, which lets the compiler use vectors.
-    #[inline(always)]
-    pub(super) fn any(block: &[u8; STRIDE]) -> bool {
-        block.iter().fold(false, |found, byte| found | byte.is_ascii_digit())
+    pub(super) type Constants = [u8; 0];
+
+    pub(super) fn constants() -> Constants {
+        []
+    }
+
+    pub(super) fn find([]: &Constants, block: &[u8; STRIDE]) -> u64 {
+        block.iter().rev().fold(0, |found, byte| found << 1 | u64::from(byte.is_ascii_digit()))
     }
 }
 
@@ -408,7 +461,9 @@ mod tests {
         for first in 0..=255_u8 {
             let block: [u8; 64] = core::array::from_fn(|at| first.wrapping_add(at as u8));
             let (words, odd) = Letters::new().of(&block);
+            let digits = Digits::new().of(&block);
             for (at, byte) in block.iter().enumerate() {
+                assert_eq!(digits >> at & 1 != 0, byte.is_ascii_digit());
                 let other = byte.is_ascii_digit() || !byte.is_ascii();
                 assert_eq!(words >> at & 1 != 0, other || byte.is_ascii_alphabetic());
                 assert_eq!(odd >> at & 1 != 0, other);

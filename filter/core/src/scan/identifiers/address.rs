@@ -360,6 +360,23 @@ pub(super) fn may_begin(text: &Cursor, digit: usize) -> Result<bool, usize> {
     name_follows().map_err(|Open| digit)
 }
 
+/// A word in small letters that begins so may stand between the number and the name of a street.
+#[inline(always)]
+pub(super) fn may_begin_street(word: [u8; 3]) -> bool {
+    // `C/ Mayor`, `às`.
+    let [_, second, third] = word;
+    matches!(second, b'/' | 0x80..) || third >= 0x80 || WORDS.may_have(word)
+}
+
+/// A name, or a kind of street in small letters, may stand before the number at `digit`.
+#[inline(always)]
+pub(super) fn may_follow_street(text: &Cursor, digit: usize) -> bool {
+    let Some(end) = gap_before(text, digit) else { return false };
+    let start = word_before(text, end);
+    let word = text.slice(start, end);
+    matches!(word.first(), Some(b'A'..=b'Z' | b'u')) || !word.is_ascii()
+}
+
 /// What separates two parts: a comma, the end of a line, both; where the next begins, and whether on the same line.
 fn separator(text: &Cursor, at: usize) -> Result<Option<(usize, bool)>, Open> {
     let mut at = text.run(at, 2, |byte| byte == b' ')?;

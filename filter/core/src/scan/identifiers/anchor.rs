@@ -100,6 +100,32 @@ const fn add_prefix(ahead: &mut [Nibbles; 4], prefix: &[u8], class: u8) {
     }
 }
 
+/// For each second byte of a prefix, a bit for each first one.
+static PREFIXES: [u32; 32] = prefixes();
+
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn prefixes() -> [u32; 32] {
+    let mut bits = [0; 32];
+    let mut n = 0;
+    while let Some(prefix) = solid_prefix(n) {
+        bits[(prefix[1] & 31) as usize] |= 1 << (prefix[0] & 31);
+        n += 1;
+    }
+    let others = [WEB_TOKEN.as_bytes(), b"bc1", b"BC1"];
+    let mut n = 0;
+    while n < others.len() {
+        bits[(others[n][1] & 31) as usize] |= 1 << (others[n][0] & 31);
+        n += 1;
+    }
+    bits
+}
+
+/// Something of class [`CAPITAL`] or [`OTHER`] may begin so.
+#[inline(always)]
+pub(crate) fn is_prefix([first, second, ..]: [u8; 4]) -> bool {
+    PREFIXES.get(usize::from(second & 31)).is_some_and(|bits| bits >> (first & 31) & 1 == 1)
+}
+
 #[allow(clippy::indexing_slicing, reason = "at compile time")]
 const fn tables() -> Tables {
     let mut ahead = [Nibbles::NONE; 4];

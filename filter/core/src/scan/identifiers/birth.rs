@@ -111,7 +111,7 @@ fn eastern(text: &Cursor, year_end: usize) -> Verdict {
 }
 
 /// What follows a day that ends at `day_end`: a month in words and a year.
-fn worded(text: &Cursor, day_end: usize) -> Verdict {
+pub(super) fn worded(text: &Cursor, day_end: usize) -> Verdict {
     let mut at = day_end;
     // `1st`, `2nd`, `1er`, `22.`, `1º`.
     if text.at(at)?.is_ascii_alphabetic() || text.at(at)? == 0xC2 {

@@ -22,6 +22,9 @@ const FEWEST: usize = 5;
 /// Letters and digits of the longest form, beyond which nobody has to count.
 const MOST: usize = 18;
 
+/// Bytes from the first digit on that tell an ordinary number.
+const WINDOW: usize = 12;
+
 /// Most bytes between a label and a value that has no check of its own.
 const LONGEST_GAP: usize = 34;
 
@@ -63,18 +66,66 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn first(&self) -> Found {
-        let bytes = self.text.bytes();
+        let digits = simd::Digits::new();
+        let mut rest = self.text.bytes().get(self.floor..).unwrap_or_default();
         let mut at = self.floor;
-        while let Some(digit) = simd::next_digit(bytes, at) {
-            if !self.text.before(digit, 1).is_ascii_digit() {
-                attempt!(self.candidate(digit));
+        let mut before = u64::from(self.text.before(at, 1).is_ascii_digit());
+        let mut padded = [0; simd::STRIDE];
+        while !rest.is_empty() {
+            let (block, more) = rest.split_first_chunk().unwrap_or_else(|| {
+                padded.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+                (&padded, &[])
+            });
+            let found = digits.of(block);
+            let mut firsts = found & !(found << 1 | before);
+            while firsts != 0 {
+                let digit = at + firsts.trailing_zeros() as usize;
+                firsts &= firsts - 1;
+                if !self.is_ordinary(digit) {
+                    attempt!(self.candidate(digit));
+                }
             }
-            at = digit + 1;
-            while bytes.get(at).is_some_and(u8::is_ascii_digit) {
-                at += 1;
-            }
+            before = found >> (simd::STRIDE - 1);
+            at += simd::STRIDE;
+            rest = more;
         }
         Ok(None)
+    }
+
+    /// A number among words as most are: short, alone, with no name beside it. Nothing begins at it, whatever is announced.
+    #[inline(always)]
+    fn is_ordinary(&self, digit: usize) -> bool {
+        let text = &self.text;
+        let Some(window) = text.bytes().get(digit..).and_then(|rest| rest.first_chunk::<WINDOW>()) else {
+            return false;
+        };
+        let (before, second) = (text.before(digit, 1), text.before(digit, 2));
+        let digits = window.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if before == b' ' && second.is_ascii_digit() {
+            // In a row of numbers only the first may begin something.
+            return true;
+        }
+        let [next, after, third] = [0, 1, 2].map(|n| window.get(digits + n).copied().unwrap_or(b'0'));
+        let joined = is_alphanumeric(next)
+            || next >= 0x80
+            || matches!(next, b'-' | b'/')
+            || matches!(next, b' ' | b'.' | b'+' | b',') && !is_plain(after)
+            || matches!(after, b' ' | b',') && (third.is_ascii_digit() || next == b',' && !is_plain(third));
+        let follows = is_alphanumeric(before) || matches!(before, b' ' | b'-') && second.is_ascii_uppercase();
+        if joined || follows || digits > 4 || self.set.meets(Identifiers::HEALTHCARE) {
+            return false;
+        }
+        // `5 May 1990` after a label.
+        if digits <= 2 && matches!(next, b' ' | b'.') && birth::worded(text, digit + digits) != Ok(None) {
+            return false;
+        }
+        let name = match next {
+            b' ' => Some(digits + 1),
+            b',' if after == b' ' => Some(digits + 2),
+            _ => None,
+        };
+        let name = name.and_then(|name| window.get(name..)?.first_chunk());
+        name.is_none_or(|name| !address::may_begin_street(*name)) && !address::may_follow_street(text, digit)
     }
 
     /// What has its first digit at `digit`, the earliest first.
@@ -97,8 +148,11 @@ impl Walk<'_> {
         }
         let mut labels = Lazy { at: start, found: None };
         self.starting(start, digit, &mut labels).map_err(|at| {
-            // Once what is open here is ruled out, a longer value may begin with the word before.
+            // Once what is open here is ruled out, something longer may begin with the word before.
             let before = prefix(text, start).filter(|_| labels.of(text).topics() & NUMBERED != 0);
+            let month =
+                if self.set.contains(Identifier::Dob) { birth::month_before(text, start) } else { None };
+            let before = before.or(month.filter(|_| labels.of(text).nearest(BIRTH).is_some()));
             let lead = if self.set.contains(Identifier::Fax) { phone::lead(text, digit) } else { 0 };
             at.min(before.unwrap_or(at)).min(digit - lead).max(self.floor)
         })
@@ -300,6 +354,11 @@ impl Lazy {
     fn before(&mut self, text: &Cursor, at: usize) -> Labels {
         if at == self.at { *self.of(text) } else { context::labels(text, at) }
     }
+}
+
+/// No letter that may begin a name, and no digit.
+fn is_plain(byte: u8) -> bool {
+    byte < 0x80 && !byte.is_ascii_digit() && !byte.is_ascii_uppercase()
 }
 
 /// Where one or two short words in capitals begin that stand before `at` as the first part of a value.

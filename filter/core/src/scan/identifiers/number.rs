@@ -46,6 +46,35 @@ pub(super) fn outline(text: &Cursor, start: usize) -> Outline {
     }
 }
 
+/// The number at `start` is plain, or a decimal; `false` also where the text ends too soon to tell. Asked of every number, so it
+/// reads little.
+#[inline(always)]
+pub(super) fn is_plain(bytes: &[u8], start: usize) -> bool {
+    let Some(window) = bytes.get(start..).and_then(|rest| rest.first_chunk::<16>()) else { return false };
+    let run = |from: usize| {
+        window.iter().skip(from).take(FEWEST_IN_ONE_RUN).take_while(|byte| byte.is_ascii_digit()).count()
+    };
+    let digits = run(0);
+    if digits >= FEWEST_IN_ONE_RUN {
+        return false;
+    }
+    let at = |n: usize| window.get(n).copied().unwrap_or(0);
+    match (at(digits), at(digits + 1)) {
+        (b')' | b'(', _) | (b' ' | b'-' | b'.' | b'/', b'(') => false,
+        // Nothing in two groups has so few digits.
+        (b' ' | b'-' | b'.' | b'/', b'0'..=b'9') => {
+            let second = run(digits + 1);
+            let (next, after) = (at(digits + 1 + second), at(digits + 2 + second));
+            digits + second < FEWEST_IN_ONE_RUN
+                && !(matches!(next, b' ' | b'-' | b'.' | b'/' | b'(' | b')')
+                    && (after.is_ascii_digit() || matches!(after, b' ' | b'-' | b'(' | b')')))
+        }
+        // Addresses of wallets begin with these.
+        (b'A'..=b'Z' | b'a'..=b'z', _) => !matches!(at(0), b'0' | b'1' | b'3'),
+        _ => true,
+    }
+}
+
 /// ISO/IEC 7812-1.
 const LONGEST_CARD: usize = 19;
 

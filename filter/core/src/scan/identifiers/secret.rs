@@ -87,6 +87,50 @@ fn after(at: usize, floor: usize, value: assignment::Value) -> Around {
     }
 }
 
+/// A word that announces a secret may begin with these letters.
+#[inline(always)]
+pub(super) fn may_announce(first: [u8; 4]) -> bool {
+    assignment::may_announce(first)
+}
+
+/// A key may stand before the operator at `at`.
+#[inline(always)]
+pub(super) fn may_assign(bytes: &[u8], at: usize) -> bool {
+    let behind = |back: usize| bytes.get(at.wrapping_sub(back)).copied().unwrap_or(0);
+    match behind(1) {
+        b'a'..=b'z' | b'A'..=b'Z' => keys::may_end(behind(2), behind(1)),
+        b'"' | b'\'' if behind(2).is_ascii_alphabetic() => keys::may_end(behind(3), behind(2)),
+        _ => true,
+    }
+}
+
+/// Something may show at the joint at `at`.
+#[inline(always)]
+pub(super) fn may_join(bytes: &[u8], at: usize, [joint, next, third, fourth]: [u8; 4]) -> bool {
+    let behind = |back: usize| bytes.get(at.wrapping_sub(back)).copied().unwrap_or(0);
+    let (last, second_last) = (behind(1), behind(2));
+    formats::may_join(second_last, last, joint)
+        // The heads of what has no form but its joint are long.
+        || match joint {
+            b'.' => is_token(last) && is_token(behind(8)) && is_token(behind(14)),
+            b'-' => {
+                is_hex(last) && (is_hex(behind(16)) && is_hex(behind(32)) || is_hex(second_last) && is_hex(next))
+            }
+            b'~' => true,
+            _ => false,
+        }
+        || match next {
+            b'p' if last == b' ' => true,
+            b'p' | b'P' | b's' | b'S' | b't' | b'T' | b'k' | b'K' => {
+                is_word(last)
+                    && bytes
+                        .get(at + 4)
+                        .is_none_or(|fifth| assignment::may_announce([next, third, fourth, *fifth]))
+            }
+            _ => false,
+        }
+}
+
 /// The token around its first joint, at `at`.
 pub(super) fn at_joint(text: &Cursor, at: usize, floor: usize) -> Around {
     if let Some(found) = formats::joined(text, at, floor).map_err(|(start, Open)| start)? {

@@ -19,12 +19,15 @@ pub(super) struct Vocabulary<Tag: 'static, const N: usize> {
 }
 
 /// About as many as there are labels.
-const BUCKETS: usize = 512;
+const BUCKETS: usize = 1024;
 
-/// Where words are that begin so. A word of one letter is followed by a space, or by the dot that says so.
-const fn bucket(first: u8, second: u8) -> usize {
+/// Where words are that begin so. Words of which only the beginning counts have three bytes or more; a word that ends is followed by a space, or by the dot that says so; what comes after
+/// a space does not count.
+const fn bucket(bytes: [u8; 3]) -> usize {
+    let [first, second, third] = bytes;
     let second = if second == b'.' { b' ' } else { second };
-    (first as usize * 37 + second as usize * 5) % BUCKETS
+    let third = if second == b' ' || third == b'.' { b' ' } else { third };
+    (first as usize * 37 + second as usize * 5 + third as usize * 181) % BUCKETS
 }
 
 /// Words in all rows.
@@ -65,7 +68,9 @@ impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
                     while end < bytes.len() && bytes[end] != b'|' {
                         end += 1;
                     }
-                    let first = bucket(bytes[start], if end - start > 1 { bytes[start + 1] } else { b' ' });
+                    let second = if end - start > 1 { bytes[start + 1] } else { b' ' };
+                    let third = if end - start > 2 { bytes[start + 2] } else { b' ' };
+                    let first = bucket([bytes[start], second, third]);
                     if pass == 1 {
                         entries[free[first] as usize] =
                             Entry { row: row as u8, start: start as u16, len: (end - start) as u8 };
@@ -91,16 +96,26 @@ impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
 
     /// Words that may begin as `text` does, and what they say.
     pub(super) fn like(&self, text: &[u8]) -> impl Iterator<Item = (Tag, &'static [u8])> {
-        let first = text.first().copied().unwrap_or(b' ');
-        let bucket = bucket(first, text.get(1).copied().unwrap_or(b' '));
-        let range = match (self.firsts.get(bucket), self.firsts.get(bucket + 1)) {
-            (Some(begin), Some(end)) => usize::from(*begin)..usize::from(*end),
-            _ => 0..0,
-        };
-        self.entries.get(range).unwrap_or_default().iter().filter_map(|entry| {
+        let first = [0, 1, 2].map(|n| text.get(n).copied().unwrap_or(b' '));
+        self.entries.get(self.range(first)).unwrap_or_default().iter().filter_map(|entry| {
             let (tag, words) = self.rows.get(usize::from(entry.row))?;
             let start = usize::from(entry.start);
             Some((*tag, words.as_bytes().get(start..start + usize::from(entry.len))?))
         })
+    }
+
+    /// Some word may begin so.
+    #[inline(always)]
+    pub(super) fn may_have(&self, first: [u8; 3]) -> bool {
+        !self.range(first).is_empty()
+    }
+
+    #[inline(always)]
+    fn range(&self, first: [u8; 3]) -> core::ops::Range<usize> {
+        let bucket = bucket(first);
+        match (self.firsts.get(bucket), self.firsts.get(bucket + 1)) {
+            (Some(begin), Some(end)) => usize::from(*begin)..usize::from(*end),
+            _ => 0..0,
+        }
     }
 }

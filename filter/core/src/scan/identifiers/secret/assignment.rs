@@ -146,11 +146,11 @@ pub(super) fn in_sentence(text: &Cursor, at: usize) -> Value {
     let mut end = run(text, at, LONGEST_WORD, LETTER | JOINT)?;
     let mut kind = keys::of_word(text, end);
     let start =
-        (0..LONGEST_WORD).take_while(|back| at > *back && is_token(text.behind(at - back, 1))).count();
+        || (0..LONGEST_WORD).take_while(|back| at > *back && is_token(text.behind(at - back, 1))).count();
     let mut bond = match kind {
         Some(Kind::Authorization) => Bond::Loose,
         // An option of a command.
-        Some(_) if text.behind(at - start + 1, 1) == b'-' => Bond::Loose,
+        Some(_) if text.behind(at - start() + 1, 1) == b'-' => Bond::Loose,
         _ => Bond::Neighbour,
     };
     // The last word was a key.
@@ -192,7 +192,6 @@ pub(super) fn in_sentence(text: &Cursor, at: usize) -> Value {
         }
         let word = text.slice(begin, end);
         end += usize::from(aside && next == b')');
-        let links = is_one_of(word, LINKS);
         let by = text.slice(at, end).eq_ignore_ascii_case(b"identified by");
         let named = if by { Some(Kind::Password) } else { keys::of_word(text, end) };
         let key = named.is_some_and(|kind| kind != Kind::Weak);
@@ -204,7 +203,7 @@ pub(super) fn in_sentence(text: &Cursor, at: usize) -> Value {
         if key {
             kind = named;
         }
-        bond = if links { Bond::Loose } else { Bond::Neighbour };
+        bond = if is_one_of(word, LINKS) { Bond::Loose } else { Bond::Neighbour };
     }
     Ok(None)
 }
@@ -247,7 +246,7 @@ static COMMANDS: &[&str] = &[
 
 /// Beginnings of the words that announce a secret without an operator; the prefilter stops at most of them, at others by
 /// mistake, and the rest follow a joint.
-static WORD_STARTS: &[&[u8; 4]] = &[
+const WORD_STARTS: &[&[u8; 4]] = &[
     b"pass", b"senh", b"cont", b"wach", b"kenn", b"toke", b"secr", b"bear", b"iden", b"api ", b"pin ",
     b"pwd ", b"key ", b"apik", b"api-", b"api_", b"auth", b"priv", b"acce", b"pass",
 ];
@@ -259,6 +258,39 @@ fn announces(text: &Cursor, at: usize) -> Result<bool, Open> {
         *byte = text.look(at + n)?.to_ascii_lowercase();
     }
     Ok(WORD_STARTS.contains(&&first))
+}
+
+/// For each hash of four letters, what of [`WORD_STARTS`] has it; zero: nothing.
+static STARTS: [u32; 256] = starts();
+
+/// Four letters without case.
+const fn letters(first: [u8; 4]) -> u32 {
+    u32::from_le_bytes(first) | 0x2020_2020
+}
+
+const fn hash(letters: u32) -> usize {
+    (letters.wrapping_mul(0x9E37_79B1) >> 24) as usize
+}
+
+#[allow(clippy::indexing_slicing, clippy::panic, reason = "at compile time")]
+const fn starts() -> [u32; 256] {
+    let mut starts = [0; 256];
+    let mut n = 0;
+    while n < WORD_STARTS.len() {
+        let letters = letters(*WORD_STARTS[n]);
+        let slot = &mut starts[hash(letters)];
+        assert!(*slot == 0 || *slot == letters, "every beginning has a slot of its own");
+        *slot = letters;
+        n += 1;
+    }
+    starts
+}
+
+/// A word that announces a secret may begin with these letters.
+#[inline(always)]
+pub(super) fn may_announce(first: [u8; 4]) -> bool {
+    let letters = letters(first);
+    STARTS.get(hash(letters)).is_some_and(|start| *start == letters)
 }
 
 /// Words between a key and its value.

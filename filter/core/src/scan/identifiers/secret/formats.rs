@@ -338,6 +338,13 @@ const fn chains() -> Chains {
     chains
 }
 
+/// Some row has such a head.
+#[inline(always)]
+pub(super) fn may_join(second_last: u8, last: u8, joint: u8) -> bool {
+    let has = |second_last| CHAINS.first.get(bucket(second_last, last, joint)).is_some_and(|row| *row > 0);
+    if is_word(second_last) { has(second_last) } else { has(0) }
+}
+
 /// The token whose first joint is at `joint`: where it begins, and its end.
 ///
 /// `floor` is where the last match ended. A token that begins in the middle of a word is none.

@@ -25,7 +25,7 @@ use Kind::{Authorization, Password, Pin, Token, Weak};
 
 /// Ends of keys without their separators, in lower case. `true`: only as a word of its own (`pass`, not `compass`). A longer
 /// end stands before a shorter one.
-static ENDS: &[(&str, Kind, bool)] = &[
+const ENDS: &[(&str, Kind, bool)] = &[
     ("password", Password, false),
     ("passwort", Password, false),
     ("passwd", Password, false),
@@ -122,7 +122,7 @@ static ENDS: &[(&str, Kind, bool)] = &[
 ];
 
 /// Words before `key` that say it opens nothing.
-static HARMLESS_KEYS: &[&str] = &[
+const HARMLESS_KEYS: &[&str] = &[
     "public",
     "pub",
     "primary",
@@ -163,7 +163,7 @@ static HARMLESS_KEYS: &[&str] = &[
 ];
 
 /// Words that may follow the end: `PASSWORD_PROD`, `tokenValue`.
-static AFTER: &[&str] = &[
+const AFTER: &[&str] = &[
     "value",
     "prod",
     "production",
@@ -188,7 +188,7 @@ static AFTER: &[&str] = &[
 ];
 
 /// Types and the like that stand between a name and its value.
-static TYPES: &[&str] =
+const TYPES: &[&str] =
     &["string", "str", "text", "varchar", "const", "char", "object", "any", "auto", "optional"];
 
 /// The longest key, without separators.
@@ -214,16 +214,17 @@ impl Key {
     /// The key whose last byte is before `end`, read back to `limit`. `spaced`: it may be of several words.
     #[inline(never)]
     fn before(text: &Cursor, end: usize, limit: usize, spaced: bool) -> Key {
+        let bytes = text.bytes().get(..end).unwrap_or_default();
+        let byte_before = |at: usize| bytes.get(at.wrapping_sub(1)).copied().unwrap_or(0);
         let mut key = Key { letters: [0; LONGEST], length: 0, begins: 0, start: end };
         let mut at = end;
         let mut next = 0_u8;
         while at > limit || at == 0 {
-            let byte = text.behind(at, 1);
-            if !byte.is_ascii_alphanumeric() && byte < 0x80 {
+            let byte = byte_before(at);
+            if !is_alphanumeric(byte) && byte < 0x80 {
+                let spelled = |byte: u8| is_alphanumeric(byte) || byte >= 0x80;
                 let separator = matches!(byte, b'_' | b'-' | b'.')
-                    || matches!(byte, b' ' | b'\'')
-                        && spaced
-                        && (text.behind(at, 2).is_ascii_alphanumeric() || text.behind(at, 2) >= 0x80);
+                    || matches!(byte, b' ' | b'\'') && spaced && spelled(byte_before(at - 1));
                 if key.length > 0 {
                     key.begins |= 1 << (key.length - 1);
                 }
@@ -249,10 +250,10 @@ impl Key {
     }
 
     /// The letters from `skip` on spell `word`, backwards.
-    #[inline(never)]
     fn spells(&self, skip: usize, word: &str) -> bool {
         let letters = self.letters.get(skip..self.length).unwrap_or_default();
-        letters.len() >= word.len() && word.bytes().rev().eq(letters.iter().copied().take(word.len()))
+        letters.len() >= word.len()
+            && word.bytes().rev().zip(letters).all(|(wanted, letter)| wanted == *letter)
     }
 
     /// A word begins where a word of `length` ends that was read from `skip` on.
@@ -266,42 +267,105 @@ impl Key {
         self.length == word.len() && self.spells(0, word)
     }
 
+    /// The first row of `list` that the letters from `skip` on spell, as a word of its own where it has to be one.
     #[inline(never)]
-    fn is_one_of(&self, skip: usize, words: &[&str]) -> Option<usize> {
-        words
-            .iter()
-            .find(|word| self.spells(skip, word) && self.is_word(skip, word.len()))
-            .map(|word| word.len())
+    fn find(&self, skip: usize, list: List) -> Option<&'static Row> {
+        let letter = |at: usize| self.letters.get(at).copied().unwrap_or(0);
+        let mut next = CHAINS.first.get(bucket(letter(skip + 1), letter(skip))).copied().unwrap_or(0);
+        while let Some(at) = usize::from(next).checked_sub(1) {
+            let row = ROWS.get(at)?;
+            if row.list == list
+                && self.spells(skip, row.word)
+                && (!row.alone || self.is_word(skip, row.word.len()))
+            {
+                return Some(row);
+            }
+            next = CHAINS.next.get(at).copied().unwrap_or(0);
+        }
+        None
     }
 }
 
-/// Ends of [`ENDS`] and of what may follow them, by their last two letters.
-static LAST_TWO: [u32; 32] = last_two();
+/// What a word does in a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum List {
+    Ends,
+    After,
+    Types,
+    Harmless,
+}
+
+struct Row {
+    word: &'static str,
+    list: List,
+    kind: Kind,
+    /// Only as a word of its own.
+    alone: bool,
+}
+
+const COUNT: usize = ENDS.len() + AFTER.len() + TYPES.len() + HARMLESS_KEYS.len();
+
+/// The words of all lists.
+static ROWS: [Row; COUNT] = rows();
 
 #[allow(clippy::indexing_slicing, reason = "at compile time")]
-const fn last_two() -> [u32; 32] {
-    let mut bits = [0; 32];
+const fn rows() -> [Row; COUNT] {
+    let mut rows = [const { Row { word: "", list: List::Ends, kind: Weak, alone: true } }; COUNT];
+    let mut count = 0;
+    while count < ENDS.len() {
+        let (word, kind, alone) = ENDS[count];
+        rows[count] = Row { word, list: List::Ends, kind, alone };
+        count += 1;
+    }
+    let lists = [(List::After, AFTER), (List::Types, TYPES), (List::Harmless, HARMLESS_KEYS)];
     let mut n = 0;
-    while n < ENDS.len() {
-        add(&mut bits, ENDS[n].0.as_bytes());
+    while n < lists.len() {
+        let (list, words) = lists[n];
+        let mut word = 0;
+        while word < words.len() {
+            rows[count] = Row { word: words[word], list, kind: Weak, alone: true };
+            count += 1;
+            word += 1;
+        }
         n += 1;
     }
-    let mut n = 0;
-    while n < AFTER.len() {
-        add(&mut bits, AFTER[n].as_bytes());
-        n += 1;
-    }
-    let mut n = 0;
-    while n < TYPES.len() {
-        add(&mut bits, TYPES[n].as_bytes());
-        n += 1;
-    }
-    bits
+    rows
+}
+
+/// By the last two letters of a word.
+const fn bucket(second_last: u8, last: u8) -> usize {
+    ((second_last as usize).wrapping_mul(37) ^ (last as usize).wrapping_mul(5)) & 255
+}
+
+/// Chains of [`ROWS`] by [`bucket`], in their order.
+static CHAINS: Chains = chains();
+
+struct Chains {
+    /// The first row of a chain, from one; zero: none.
+    first: [u8; 256],
+    /// The next row of the same chain, likewise.
+    next: [u8; COUNT],
+    /// For each last letter, a bit for each letter before it that a word other than a harmless one has there.
+    last_two: [u32; 32],
 }
 
 #[allow(clippy::indexing_slicing, reason = "at compile time")]
-const fn add(bits: &mut [u32; 32], word: &[u8]) {
-    bits[(word[word.len() - 1] & 31) as usize] |= 1 << (word[word.len() - 2] & 31);
+const fn chains() -> Chains {
+    let mut chains = Chains { first: [0; 256], next: [0; COUNT], last_two: [0; 32] };
+    let rows = rows();
+    let mut n = COUNT;
+    while n > 0 {
+        n -= 1;
+        let word = rows[n].word.as_bytes();
+        let (second_last, last) = (word[word.len() - 2], word[word.len() - 1]);
+        let bucket = bucket(second_last, last);
+        chains.next[n] = chains.first[bucket];
+        chains.first[bucket] = n as u8 + 1;
+        if !matches!(rows[n].list, List::Harmless) {
+            chains.last_two[(last & 31) as usize] |= 1 << (second_last & 31);
+        }
+    }
+    chains
 }
 
 /// The kind of the key that ends before `operator`, perhaps with a quote, a bracket or a type between them; and whether
@@ -324,12 +388,12 @@ pub(super) fn before(text: &Cursor, operator: usize) -> Option<Kind> {
         last = text.behind(end, 1);
     }
     // Most candidates end here: nothing that announces a secret has these last letters.
-    if !last.is_ascii_digit() && !may_end(text, end) {
+    if !last.is_ascii_digit() && !may_end(text.before(end, 2), last) {
         return None;
     }
     let limit = operator.saturating_sub(FARTHEST);
     let mut key = Key::before(text, end, limit, !quoted);
-    if !quoted && key.is_one_of(0, TYPES).is_some() {
+    if !quoted && key.find(0, List::Types).is_some() {
         // `let token: string =`, `var token string =`
         end = key.start_of_last_word(text, end);
         while operator - end < MOST_SPACES && matches!(text.behind(end, 1), b' ' | b':' | b'&' | b'?') {
@@ -370,29 +434,27 @@ impl Key {
         if skip > 2 {
             return None;
         }
-        if let Some(length) = self.is_one_of(skip, AFTER) {
-            skip += length;
+        if let Some(row) = self.find(skip, List::After) {
+            skip += row.word.len();
         }
-        let (end, kind, _) = ENDS
-            .iter()
-            .find(|(end, _, alone)| self.spells(skip, end) && (!alone || self.is_word(skip, end.len())))?;
-        if *kind == Weak && self.is_one_of(skip + end.len(), HARMLESS_KEYS).is_some() {
+        let end = self.find(skip, List::Ends)?;
+        if end.kind == Weak && self.find(skip + end.word.len(), List::Harmless).is_some() {
             return None;
         }
-        Some(*kind)
+        Some(end.kind)
     }
 }
 
 /// The kind of the word `text[start..end]`, for words that announce a secret in a sentence.
 pub(super) fn of_word(text: &Cursor, end: usize) -> Option<Kind> {
-    if !may_end(text, end) {
+    if !may_end(text.before(end, 2), text.before(end, 1)) {
         return None;
     }
     Key::before(text, end, end.saturating_sub(LONGEST_WORD), true).kind()
 }
 
-/// The last two letters before `end` are those of a key.
-fn may_end(text: &Cursor, end: usize) -> bool {
-    let seconds = LAST_TWO.get(usize::from(text.behind(end, 1) & 31)).copied().unwrap_or(0);
-    seconds >> (text.behind(end, 2) & 31) & 1 == 1
+/// Keys may have these last letters.
+#[inline(always)]
+pub(super) fn may_end(second_last: u8, last: u8) -> bool {
+    CHAINS.last_two.get(usize::from(last & 31)).is_some_and(|bits| bits >> (second_last & 31) & 1 == 1)
 }
