@@ -43,37 +43,54 @@ impl Weights {
 
 /// Fits `examples`. Each is divided by the square root of the number of its features, so that all have length one.
 pub fn fit(examples: &[Example]) -> Weights {
+    fit_scaled(examples, &vec![1.0; BUCKETS])
+}
+
+/// As [`fit`], with features that may weigh more where their scale is larger.
+pub fn fit_scaled(examples: &[Example], scales: &[f64]) -> Weights {
+    let scale = |feature: &u16| scales.get(usize::from(*feature)).copied().unwrap_or(1.0);
     let mut weights = Weights { features: vec![0.0; BUCKETS], constant: 0.0 };
     let mut alphas = vec![0.0f64; examples.len()];
     let mut order: Vec<usize> = (0..examples.len()).collect();
     let mut chance = Chance::of(&["fit"]);
+    let lengths: Vec<f64> = examples
+        .iter()
+        .map(|example| {
+            let squares: f64 = example.features.iter().map(|feature| scale(feature) * scale(feature)).sum();
+            squares / example.features.len().max(1) as f64
+        })
+        .collect();
     for _ in 0..PASSES {
         chance.shuffle(&mut order);
         for index in &order {
-            if let (Some(example), Some(alpha)) = (examples.get(*index), alphas.get_mut(*index)) {
-                step(&mut weights, alpha, example);
+            if let (Some(example), Some(alpha), Some(length)) =
+                (examples.get(*index), alphas.get_mut(*index), lengths.get(*index))
+            {
+                step(&mut weights, alpha, example, *length, scales);
             }
         }
     }
     weights
 }
 
-/// The best value of one dual variable while all others stand still.
-fn step(weights: &mut Weights, alpha: &mut f64, example: &Example) {
+/// The best value of one dual variable while all others stand still. The weights are kept as they multiply plain features:
+/// a scaled weight times its scale. `length`: of the scaled example, squared.
+fn step(weights: &mut Weights, alpha: &mut f64, example: &Example, length: f64, scales: &[f64]) {
     let side = if example.positive { 1.0 } else { -1.0 };
     let scale = 1.0 / (example.features.len().max(1) as f64).sqrt();
     let diagonal = 0.5 / example.cost;
     let margin = side * (weights.sum(&example.features) * scale + weights.constant + example.offset);
     let gradient = margin - 1.0 + *alpha * diagonal;
-    // The squared length of a row is one, and one more for the constant.
-    let next = (*alpha - gradient / (2.0 + diagonal)).max(0.0);
+    // One more for the constant.
+    let next = (*alpha - gradient / (length + 1.0 + diagonal)).max(0.0);
     let change = (next - *alpha) * side;
     if change != 0.0 {
         *alpha = next;
         weights.constant += change;
         for feature in &example.features {
-            if let Some(weight) = weights.features.get_mut(usize::from(*feature)) {
-                *weight += change * scale;
+            let place = usize::from(*feature);
+            if let (Some(weight), Some(own)) = (weights.features.get_mut(place), scales.get(place)) {
+                *weight += change * scale * own * own;
             }
         }
     }

@@ -4,10 +4,10 @@
 //! reading and the window that a second fit then learns from. Invariant: a score here is what the filter computes from the
 //! same weights.
 
-use crate::fit::{Example, Weights, fit};
+use crate::fit::{Example, Weights, fit_scaled};
 use crate::matrix::{Row, Segments};
 use crate::sample::Safety;
-use kt_core::scan::words::features::WINDOW_SEGMENTS;
+use kt_core::scan::words::features::{BUCKETS, WINDOW_SEGMENTS};
 use std::collections::BTreeMap;
 
 /// Which of the two models.
@@ -59,7 +59,12 @@ pub struct Settings {
     pub disguise: f64,
     /// How much of the rules is known to the fit.
     pub known: f64,
+    /// Whether a feature may weigh the more the more one-sided it is (Wang and Manning 2012, "Baselines and Bigrams").
+    pub sided: f64,
 }
+
+/// What is added to each count, so that a feature that stands on one side only is not infinitely one-sided.
+const FEW: f64 = 0.3;
 
 /// Readings of one text that teach: more would be decoys.
 const MAX_READINGS: usize = 3;
@@ -135,7 +140,8 @@ pub fn learn<'a>(
             offset: offset(row),
         })
         .collect();
-    let weights = fit(&first);
+    let scales = if settings.sided > 0.0 { sides(&first) } else { vec![1.0; BUCKETS] };
+    let weights = fit_scaled(&first, &scales);
     let mut second = Vec::new();
     for ((row, positive), cost) in labelled.iter().zip(&costs) {
         let mut teach = |features: Vec<u16>, cost: f64| {
@@ -165,7 +171,25 @@ pub fn learn<'a>(
             }
         }
     }
-    fit(&second)
+    fit_scaled(&second, &scales)
+}
+
+/// How one-sided each feature is: the root of the logarithm of how many times more often it stands on one side than on the
+/// other.
+fn sides(examples: &[Example]) -> Vec<f64> {
+    let mut counts = vec![(FEW, FEW); BUCKETS];
+    for example in examples {
+        for feature in &example.features {
+            if let Some((positive, negative)) = counts.get_mut(usize::from(*feature)) {
+                *if example.positive { positive } else { negative } += example.cost;
+            }
+        }
+    }
+    let (positives, negatives) = counts.iter().fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
+    counts
+        .iter()
+        .map(|(positive, negative)| libm::log(positive / positives * negatives / negative).abs().sqrt())
+        .collect()
 }
 
 /// What a mistake costs: both sides weigh alike, and within a side large sources less a text than small ones.

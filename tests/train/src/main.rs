@@ -36,7 +36,7 @@ enum Command {
         /// Only this model
         #[arg(long)]
         only: Option<String>,
-        /// Change a setting: cost, evenness, window, least, rules, disguise, known
+        /// Change a setting: cost, evenness, window, least, rules, disguise, known, sided
         #[arg(long, value_parser = setting)]
         set: Vec<(String, f64)>,
         /// Also every family
@@ -129,6 +129,7 @@ fn change(settings: &mut Settings, key: &str, value: f64) {
         "rules" => settings.rules = value,
         "disguise" => settings.disguise = value,
         "known" => settings.known = value,
+        "sided" => settings.sided = value,
         _ => eprintln!("`{key}` is no setting"),
     }
 }

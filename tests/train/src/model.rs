@@ -12,11 +12,27 @@ use crate::weights::{FEATURES_A_HEAD, Heads, Model, rounded};
 use kt_core::scan::words::features::BUCKETS;
 
 /// Chosen by leaving sources out.
-pub const INJECTION: Settings =
-    Settings { cost: 1.0, evenness: 0.5, window: 0.4, least: 40.0, rules: 2.0, disguise: 0.3, known: 1.0 };
+pub const INJECTION: Settings = Settings {
+    cost: 1.0,
+    evenness: 0.5,
+    window: 0.4,
+    least: 40.0,
+    rules: 2.0,
+    disguise: 0.3,
+    known: 1.0,
+    sided: 0.0,
+};
 /// Chosen by leaving sources out.
-pub const SAFETY: Settings =
-    Settings { cost: 1.0, evenness: 0.5, window: 0.2, least: 40.0, rules: 1.0, disguise: 0.0, known: 0.0 };
+pub const SAFETY: Settings = Settings {
+    cost: 0.5,
+    evenness: 0.5,
+    window: 0.2,
+    least: 40.0,
+    rules: 1.0,
+    disguise: 0.0,
+    known: 0.0,
+    sided: 1.0,
+};
 /// A tool's result needs this much less to be an attack.
 pub const DATA: f64 = 0.15;
 /// Share of harmless texts of unseen sources that may reach 0.8.
