@@ -85,7 +85,10 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "Paths that are forwarded without inspection start with `/` and must not cover a path that is inspected: that would\n\
          open a way around every policy.",
     ),
-    ("bad-price", "Prices are USD for a million tokens, zero or more."),
+    (
+        "bad-price",
+        "Prices are USD for a million tokens, from 0 to 4000, with six decimals at most: costs are exact.",
+    ),
     (
         "bad-probe-path",
         "A probe asks a target for a path with `GET`; it starts with `/`, such as `/v1/models`.",

@@ -396,7 +396,7 @@ impl HttpContext for DownstreamFilter {
         }
         self.answer = Some(start.mode);
         match start.mode {
-            AnswerMode::Pass => {
+            AnswerMode::Pass | AnswerMode::Meter => {
                 self.clock.first_byte = self.clock.answered;
                 self.ends(ends);
                 Action::Continue
@@ -408,6 +408,10 @@ impl HttpContext for DownstreamFilter {
     fn on_http_response_body(&mut self, _size: usize, ends: bool) -> Action {
         let action = match (self.answer, ends) {
             (None | Some(AnswerMode::Pass), _) => Action::Continue,
+            (Some(AnswerMode::Meter), ends) => {
+                self.exchange.meter(&host::response_body(), ends);
+                Action::Continue
+            }
             (Some(AnswerMode::Whole), false) => Action::Pause,
             (Some(AnswerMode::Whole), true) => self.finish_whole(),
             (Some(AnswerMode::Stream), ends) => self.chunk(ends),
@@ -419,6 +423,10 @@ impl HttpContext for DownstreamFilter {
     fn on_http_response_trailers(&mut self, _count: usize) -> Action {
         let action = match self.answer {
             None | Some(AnswerMode::Pass) => Action::Continue,
+            Some(AnswerMode::Meter) => {
+                self.exchange.meter(&[], true);
+                Action::Continue
+            }
             Some(AnswerMode::Whole) => self.finish_whole(),
             Some(AnswerMode::Stream) if self.exchange.holds() && !self.exchange.closed() => {
                 // Trailers cannot carry the text that is still held, and it must not be lost without a sign.

@@ -7,6 +7,7 @@ use crate::audit::{Audit, pruned};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
 use kt_core::chain::{Head, chain_key};
+use kt_core::cost::Usd;
 use kt_core::event::rfc3339;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -270,6 +271,9 @@ struct Sum {
     failed: u64,
     prompt: u64,
     completion: u64,
+    /// Of events whose tokens were not all counted by the provider.
+    estimated: u64,
+    cost: u64,
 }
 
 impl Sum {
@@ -284,9 +288,15 @@ impl Sum {
         );
         self.prompt += tokens("prompt");
         self.completion += tokens("completion");
+        let is_estimated =
+            event.get("usage").is_some_and(|usage| usage.get("complete") == Some(&false.into()));
+        self.estimated += u64::from(is_estimated);
+        // Twelve decimals of an amount for one exchange are far inside the digits of the type.
+        let cost = event.get("cost_usd").and_then(Value::as_f64).unwrap_or(0.0);
+        self.cost += (cost * 1e12).round() as u64;
     }
 
-    fn numbers(&self) -> [(&'static str, u64); 6] {
+    fn numbers(&self) -> [(&'static str, u64); 7] {
         [
             ("events", self.events),
             ("blocked", self.blocked),
@@ -294,6 +304,7 @@ impl Sum {
             ("failed", self.failed),
             ("prompt_tokens", self.prompt),
             ("completion_tokens", self.completion),
+            ("estimated", self.estimated),
         ]
     }
 }
@@ -317,9 +328,10 @@ impl Report {
         })?;
         if self.json {
             let object = |sum: &Sum| {
-                Value::Object(
-                    sum.numbers().map(|(key, number)| (key.to_owned(), number.into())).into_iter().collect(),
-                )
+                let numbers = sum.numbers().map(|(key, number)| (key.to_owned(), number.into()));
+                // As text: a number would lose the last digits of a large sum.
+                let cost = ("cost_usd".to_owned(), Usd(sum.cost).to_string().into());
+                Value::Object(numbers.into_iter().chain([cost]).collect())
             };
             let groups: BTreeMap<_, BTreeMap<_, _>> = groups
                 .iter()
@@ -359,12 +371,12 @@ fn table(group: &str, sums: &BTreeMap<String, Sum>, text: &mut String) {
     for (name, _) in Sum::default().numbers() {
         text.push_str(&format!("  {name:>17}"));
     }
-    text.push('\n');
+    text.push_str(&format!("  {:>17}\n", "cost_usd"));
     for (name, sum) in sums {
         text.push_str(&format!("  {name:width$}"));
         for (_, number) in sum.numbers() {
             text.push_str(&format!("  {number:>17}"));
         }
-        text.push('\n');
+        text.push_str(&format!("  {:>17}\n", Usd(sum.cost).to_string()));
     }
 }

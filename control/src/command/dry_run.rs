@@ -151,6 +151,10 @@ impl Options {
         let mut set = start.set;
         let body = match start.mode {
             AnswerMode::Pass => None,
+            AnswerMode::Meter => {
+                exchange.meter(answer.as_bytes(), true);
+                None
+            }
             AnswerMode::Whole => match exchange.whole_answer(answer.as_bytes()) {
                 Err(reply) => return answered(reply, timing),
                 Ok(whole) => {

@@ -52,6 +52,11 @@ fn pass(exchange: &mut Exchange, call: &Call, answer: &ModelAnswer) -> Outcome {
     set(&mut headers, start.set);
     let body = match start.mode {
         AnswerMode::Pass => answer.pieces.concat(),
+        AnswerMode::Meter => {
+            let whole = answer.pieces.concat();
+            exchange.meter(&whole, true);
+            whole
+        }
         AnswerMode::Whole => {
             let whole = answer.pieces.concat();
             match exchange.whole_answer(&whole) {

@@ -5,6 +5,7 @@
 
 use crate::attempt::trail::Tried;
 use crate::config::{Action, Mode};
+use crate::cost::Usd;
 use crate::json::Writer;
 use crate::message::Unscanned;
 use crate::message::text::TextKind;
@@ -225,19 +226,31 @@ impl Routed {
         line.text_if_any("failure", Some(self.failure).filter(|failure| !failure.is_empty()));
         line.milliseconds("ms", self.us);
         if let Some(usage) = &self.usage {
-            write_usage(usage, line);
+            write_usage(usage, None, line);
         }
         line.close('}');
     }
 }
 
-fn write_usage(usage: &Usage, line: &mut Writer) {
+/// The tokens of an exchange.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tally {
+    /// How many.
+    pub usage: Usage,
+    /// The provider counted them all. `false`: the answer was cut or not counted, and what is missing is estimated.
+    pub complete: bool,
+}
+
+fn write_usage(usage: &Usage, complete: Option<bool>, line: &mut Writer) {
     line.open("usage", '{');
     line.number_or_null("prompt", usage.prompt);
     line.number_or_null("completion", usage.completion);
     line.number_or_null("total", usage.total);
     line.number_or_null("cached", usage.cached);
     line.number_or_null("reasoning", usage.reasoning);
+    if let Some(complete) = complete {
+        line.flag("complete", complete);
+    }
     line.close('}');
 }
 
@@ -288,8 +301,10 @@ pub struct Event<'e> {
     pub scanned: Scanned,
     /// What could not be read, by kind.
     pub unscanned: Unscanned,
-    /// Token counts as reported.
-    pub usage: Option<&'e Usage>,
+    /// Tokens.
+    pub tally: Option<Tally>,
+    /// What they cost.
+    pub cost: Option<Usd>,
     /// Where the time went.
     pub latency: Latency,
 }
@@ -357,8 +372,11 @@ impl Event<'_> {
         if let Some(routed) = self.routed {
             routed.write(&mut line);
         }
-        if let Some(usage) = self.usage {
-            write_usage(usage, &mut line);
+        if let Some(Tally { usage, complete }) = &self.tally {
+            write_usage(usage, Some(*complete), &mut line);
+        }
+        if let Some(Usd(cost)) = self.cost {
+            line.decimal("cost_usd", cost);
         }
         line.open("latency_ms", '{');
         line.milliseconds("total", self.latency.total_us);

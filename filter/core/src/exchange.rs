@@ -49,6 +49,8 @@ pub struct Gateway {
     /// For hashes that only this gateway can make.
     key: Cell<Key>,
     patience: Patience,
+    /// Tokens have a price somewhere.
+    meters: bool,
 }
 
 impl fmt::Debug for Gateway {
@@ -79,7 +81,9 @@ impl Gateway {
         if !problems.is_empty() {
             return Err(problems);
         }
+        let meters = config.targets.iter().any(|target| target.prices.is_some());
         Ok(Gateway {
+            meters,
             config,
             chain,
             scratch: RefCell::default(),
@@ -122,6 +126,10 @@ pub struct Exchange {
     waiting: Option<Vec<u8>>,
     /// What the request asked of its answer, where something scores that.
     asked: Option<Asked>,
+    /// The gateway asked for token counts that the client did not ask for.
+    swallows_usage: bool,
+    /// The body so far of an answer that is only metered.
+    metered: Option<Vec<u8>>,
 }
 
 impl Exchange {
@@ -138,6 +146,8 @@ impl Exchange {
             stream: None,
             waiting: None,
             asked: None,
+            swallows_usage: false,
+            metered: None,
         }
     }
 

@@ -79,6 +79,21 @@ impl Writer {
         }
     }
 
+    /// A member that is a decimal: `value` in units of 10^-12, without zeros at its end.
+    pub(crate) fn decimal(&mut self, key: &str, value: u64) {
+        const WHOLE: u64 = 1_000_000_000_000;
+        self.number(key, value / WHOLE);
+        let (mut rest, mut unit) = (value % WHOLE, WHOLE / 10);
+        if rest > 0 {
+            self.text.push('.');
+        }
+        while rest > 0 {
+            self.text.push(digit(rest / unit));
+            rest %= unit;
+            unit = (unit / 10).max(1);
+        }
+    }
+
     /// A member that is true or false.
     pub(crate) fn flag(&mut self, key: &str, value: bool) {
         self.key(key);

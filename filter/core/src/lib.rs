@@ -14,6 +14,7 @@
 
 pub mod attempt;
 pub mod config;
+pub mod cost;
 pub mod diagnostic;
 pub mod plan;
 pub mod plugin;

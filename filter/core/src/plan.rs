@@ -114,13 +114,22 @@ impl Plan {
     /// `config_sha256` is the hash of the operator's file.
     #[cfg(feature = "compile")]
     pub fn downstream(&self, config_sha256: &str) -> plugin::Downstream {
+        let mut targets = targets::plugin(&self.targets);
+        if self.meters() {
+            // A member that a target refuses must not be in a body that may come to it as the second one.
+            let may_ask = !self.targets.iter().any(Target::refuses_stream_options);
+            for (target, known) in targets.iter_mut().zip(&self.targets) {
+                target.prices = known.prices();
+                target.asks_for_usage = may_ask && target.prices.is_some() && known.asks_for_usage();
+            }
+        }
         plugin::Downstream {
             pack: self.config.pack.clone(),
             config_sha256: config_sha256.to_owned(),
             policies: self.config.policies.clone(),
             policy: self.config.policy.clone(),
             gateway: plugin::Behaviour::new(&self.config.gateway, &self.config.size_limits),
-            targets: targets::plugin(&self.targets),
+            targets,
             strategy: self.strategy,
             attempt_role: self.targets.len() > 1,
             models: self.models(&|_| None),
@@ -128,6 +137,12 @@ impl Plan {
             pattern_automaton: self.chain.pattern_automaton().map(|bytes| BASE64_STANDARD.encode(bytes)),
             assertion_automaton: self.chain.assertion_automaton().map(|bytes| BASE64_STANDARD.encode(bytes)),
         }
+    }
+
+    /// Whether something records what an exchange cost.
+    #[cfg(feature = "compile")]
+    fn meters(&self) -> bool {
+        self.config.policies.chain.iter().any(|entry| entry.name == "audit-logger")
     }
 
     /// Attempts of a request that every target fails.

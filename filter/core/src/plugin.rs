@@ -9,6 +9,7 @@ mod read;
 pub use read::Unreadable;
 
 use crate::config::{AuditLogger, Gateway, Pack, Policies, PolicyBlocks, SizeLimits, TargetOut};
+use crate::cost::Prices;
 use crate::plan::Strategy;
 use serde::{Deserialize, Serialize};
 
@@ -175,6 +176,12 @@ pub struct Target {
     /// How its health is probed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probe: Option<Probe>,
+    /// What its tokens cost, where that is recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
+    /// Says what a stream cost only when asked to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub asks_for_usage: bool,
 }
 
 /// An upstream of which nothing is said: tried once, with nothing beside it.
@@ -198,6 +205,8 @@ impl Default for Target {
             breaker: None,
             probe: None,
             nests_schema: false,
+            prices: None,
+            asks_for_usage: false,
         }
     }
 }

@@ -9,6 +9,7 @@ pub use url::Endpoint;
 
 use crate::attempt::{STREAM_SUFFIX, upstream_path};
 use crate::config;
+use crate::cost::{self, Prices};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::plugin;
 use std::time::Duration;
@@ -171,6 +172,27 @@ impl Target {
             nests_schema: self.provider == "openai",
             target_out: self.retry.target_out.clone(),
         }
+    }
+
+    /// What its tokens cost, in exact units.
+    pub fn prices(&self) -> Option<Prices> {
+        let pricing = self.pricing.as_ref()?;
+        let cached = pricing.cached.unwrap_or(pricing.prompt);
+        Some(Prices {
+            prompt: cost::price(pricing.prompt)?,
+            completion: cost::price(pricing.completion)?,
+            cached: cost::price(cached)?,
+        })
+    }
+
+    /// Whether it says what a stream cost only when asked to by `stream_options`.
+    pub fn asks_for_usage(&self) -> bool {
+        matches!(self.provider.as_str(), "openai" | "deepseek" | COMPATIBLE)
+    }
+
+    /// Whether it refuses a request with `stream_options`.
+    pub fn refuses_stream_options(&self) -> bool {
+        self.provider == "mistral"
     }
 
     /// Price of a token that goes in and one that comes out. A target without prices comes after all that have some.
@@ -462,8 +484,8 @@ fn check_limits(target: &config::Target, path: &str, problems: &mut Vec<Diagnost
             ("cached", pricing.cached),
         ];
         for (key, price) in prices {
-            if price.is_some_and(|price| !price.is_finite() || price < 0.0) {
-                let message = "a price is in USD per 1M tokens, zero or more";
+            if price.is_some_and(|price| cost::price(price).is_none()) {
+                let message = "a price is in USD per 1M tokens, from 0 to 4000, with six decimals at most";
                 problems.push(Diagnostic::error("bad-price", format!("{path}.pricing.{key}"), message));
             }
         }

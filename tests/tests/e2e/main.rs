@@ -11,6 +11,7 @@
 
 mod audit;
 mod corpus;
+mod cost;
 mod doctor;
 mod failure;
 mod fallback;

@@ -3,9 +3,11 @@
 use super::Exchange;
 use crate::attempt::trail::Trail;
 use crate::chain;
-use crate::event::{self, Ended, Event, FindingCount, Latency, PickedBy, Routed, Scanned, Verdict};
-use crate::message::Unscanned;
+use crate::cost::{self, Usd};
+use crate::event::{self, Ended, Event, FindingCount, Latency, PickedBy, Routed, Scanned, Tally, Verdict};
+use crate::message::response::Response;
 use crate::message::usage::Usage;
+use crate::message::{Endpoint, Unscanned};
 use crate::policy::Finding;
 use std::fmt::Display;
 
@@ -49,6 +51,14 @@ pub(super) struct Record {
     pub routed: Option<Routed>,
     pub model_served: Option<String>,
     pub usage: Option<Usage>,
+    /// An upstream began to answer.
+    pub is_answered: bool,
+    /// The answer came to its own end.
+    pub is_said: bool,
+    /// Text of the request, where tokens are counted.
+    pub prompt_bytes: u64,
+    /// Text of the answer so far.
+    pub said_bytes: u64,
     pub scanned: Scanned,
     pub unscanned: Unscanned,
     /// The last score of the answer, as it is written.
@@ -93,6 +103,14 @@ impl Record {
         }
     }
 
+    /// Takes what a whole answer says of itself.
+    pub(super) fn count_answer(&mut self, answer: &Response) {
+        self.usage = answer.usage;
+        self.model_served = answer.model.as_ref().map(|model| model.clone().into_owned());
+        self.said_bytes = answer.texts.iter().map(|text| text.value.len() as u64).sum();
+        self.is_said = true;
+    }
+
     /// The block that is reported, among several.
     pub(super) fn blocked_by(&mut self, finding: &Finding) {
         self.verdict = Verdict::Block;
@@ -126,6 +144,45 @@ impl Record {
     }
 }
 
+/// The tokens of an exchange that is over: as the provider counted them, else from the texts that were seen.
+fn tally(exchange: &Exchange, ended: Ended, timing: &Timing) -> Option<Tally> {
+    let record = &exchange.record;
+    let counts = record.usage.unwrap_or_default();
+    // Not every endpoint says something that is counted.
+    let speaks = matches!(
+        exchange.endpoint,
+        Some(Endpoint::ChatCompletions | Endpoint::Completions | Endpoint::Responses)
+    );
+    let is_counted = counts.prompt.is_some() && (counts.completion.is_some() || !speaks);
+    let complete = is_counted && (record.is_said || ended == Ended::Completed);
+    if complete || !exchange.gateway.meters {
+        return record.usage.map(|usage| Tally { usage, complete });
+    }
+    // Who leaves before the answer has asked for one all the same.
+    let is_owed = record.is_answered || (timing.client_gone && timing.attempts > 0);
+    let usage = Usage {
+        prompt: counts.prompt.or(Some(cost::estimate(record.prompt_bytes))),
+        completion: Some(counts.completion.unwrap_or(0).max(cost::estimate(record.said_bytes))),
+        ..counts
+    };
+    (is_owed && exchange.endpoint.is_some()).then_some(Tally { usage, complete: false })
+}
+
+/// What an exchange cost, the router's question included; `None` where nothing has a price.
+fn cost(exchange: &Exchange, tally: Option<&Tally>, target: Option<&str>) -> Option<Usd> {
+    let config = &exchange.gateway.config;
+    let served = config.targets.iter().find(|known| Some(known.id.as_str()) == target);
+    let answer = tally.zip(served).and_then(|(tally, target)| Some(target.prices?.of(&tally.usage)));
+    let pick = exchange.record.routed.as_ref().and_then(|routed| {
+        let classifier = config.targets.get(config.router.as_ref()?.classifier as usize)?;
+        Some(classifier.prices?.of(&routed.usage?))
+    });
+    match (answer, pick) {
+        (None, None) => None,
+        (answer, pick) => Some(Usd(answer.unwrap_or_default().0.saturating_add(pick.unwrap_or_default().0))),
+    }
+}
+
 /// The event's line; `None` if the chain does not ask for it.
 pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
     let record = &exchange.record;
@@ -141,7 +198,10 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
         return None;
     }
     let caller = exchange.client_key().map(|key| chain::caller(&exchange.gateway.key.get(), key));
+    let target = timing.trail.last().map(|tried| tried.target.as_str()).or(record.only_target.as_deref());
+    let tally = tally(exchange, ended, timing);
     let event = Event {
+        cost: cost(exchange, tally.as_ref(), target),
         time: event::rfc3339(timing.unix_ms),
         request_id: &record.request_id,
         pack: &config.pack.name,
@@ -153,7 +213,7 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
         stream: record.stream,
         model_requested: exchange.head.model_requested().map(name),
         routed: record.routed.as_ref(),
-        target: timing.trail.last().map(|tried| tried.target.as_str()).or(record.only_target.as_deref()),
+        target,
         model_served: record.model_served.as_deref().map(name),
         attempts: timing.attempts,
         tried: &timing.trail.0,
@@ -164,7 +224,7 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
         findings: &record.findings,
         scanned: record.scanned,
         unscanned: record.unscanned,
-        usage: record.usage.as_ref(),
+        tally,
         latency: timing.latency,
     };
     Some(event.to_line())

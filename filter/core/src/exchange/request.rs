@@ -268,6 +268,15 @@ impl Exchange {
         if let Some(wanted) = wanted.filter(|wanted| asked != Some(wanted)) {
             request.ask_for_model(wanted, &mut splices);
         }
+        if self.gateway.meters {
+            self.record.prompt_bytes = request.texts.iter().map(|text| text.value.len() as u64).sum();
+            let asks = first.is_some_and(|target| target.asks_for_usage);
+            // Behind the model, whose place at the front of the body is known to the attempts.
+            self.swallows_usage = asks
+                && request.stream
+                && self.endpoint.is_some_and(Endpoint::has_choices)
+                && request.ask_for_usage(&mut splices);
+        }
         let nests_schema = first.is_some_and(|target| target.nests_schema);
         if let Some(format) = &request.format {
             splices.extend(format.splices(nests_schema));

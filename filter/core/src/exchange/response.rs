@@ -43,6 +43,8 @@ pub enum AnswerMode {
     Whole,
     /// Hand every chunk to [`Exchange::chunk`]; the headers wait for the first one.
     Stream,
+    /// Forward it and show every chunk to [`Exchange::meter`].
+    Meter,
 }
 
 /// What happens to an answer once its headers are there.
@@ -88,11 +90,12 @@ impl Exchange {
             set.push(("retry-after", seconds.min(MAX_RETRY_AFTER_SECONDS).to_string()));
         }
         let mode = self.mode(head);
-        if mode == AnswerMode::Pass {
+        if matches!(mode, AnswerMode::Pass | AnswerMode::Meter) {
             set.extend(self.record.headers());
         }
         if mode == AnswerMode::Stream {
-            self.stream = self.endpoint.map(|endpoint| Stream::new(endpoint, self.json_answer));
+            let inspects = self.record.scanned.response_unread.is_none();
+            self.stream = self.endpoint.map(|endpoint| Stream::new(endpoint, self.json_answer, inspects));
         }
         AnswerStart { mode, set, drop_content_length: mode == AnswerMode::Stream }
     }
@@ -101,20 +104,44 @@ impl Exchange {
         let reads = self.gateway.chain.reads(self.active, Direction::Response);
         // An upstream's own error passes unchanged.
         let answers = (200..300).contains(&head.status);
+        self.record.is_answered = answers;
         let unread = match () {
             _ if self.endpoint.is_none() => Some(Unread::Passthrough),
             _ if !reads => Some(Unread::NoPolicy),
             _ if !answers => Some(Unread::UpstreamError),
             _ => None,
         };
-        if unread.is_some() || head.ends || self.record.ended.is_some() {
-            self.record.scanned.response_unread = unread;
+        self.record.scanned.response_unread = unread;
+        let is_metered = unread == Some(Unread::NoPolicy) && answers && self.gateway.meters;
+        if (unread.is_some() && !is_metered) || head.ends || self.record.ended.is_some() {
             return AnswerMode::Pass;
         }
         let kind = head.content_type.trim_start().to_ascii_lowercase();
         match kind.starts_with("text/event-stream") {
             true => AnswerMode::Stream,
+            false if is_metered => {
+                self.metered = Some(Vec::new());
+                AnswerMode::Meter
+            }
             false => AnswerMode::Whole,
+        }
+    }
+
+    /// Looks at a chunk of an answer that passes, for its token counts; `ends` says that it is the last.
+    pub fn meter(&mut self, chunk: &[u8], ends: bool) {
+        let Some(mut body) = self.metered.take() else { return };
+        self.record.said_bytes += chunk.len() as u64;
+        if body.len() + chunk.len() > self.gateway.config.gateway.max_body_bytes as usize {
+            return;
+        }
+        body.extend_from_slice(chunk);
+        if !ends {
+            self.metered = Some(body);
+            return;
+        }
+        let Some(endpoint) = self.endpoint else { return };
+        if let Ok(answer) = response::read(endpoint, &body) {
+            self.record.count_answer(&answer);
         }
     }
 
@@ -132,8 +159,7 @@ impl Exchange {
                 };
             }
         };
-        self.record.usage = answer.usage;
-        self.record.model_served = answer.model.as_ref().map(|model| model.clone().into_owned());
+        self.record.count_answer(&answer);
         self.record.unscanned.add(&answer.unscanned);
         if self.json_answer {
             open_json(&mut answer.texts, body);

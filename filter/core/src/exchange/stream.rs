@@ -17,7 +17,7 @@ use crate::message::rewrite::{self, Splice};
 use crate::message::text::{Channel, Lane, open_json};
 use crate::policy::{Direction, Finding};
 use crate::reply::{self, Reply};
-use crate::sse::decode::{Decoder, Frame};
+use crate::sse::decode::{Decoder, Frame, MAX_EVENT_BYTES};
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -41,6 +41,8 @@ pub(super) struct Stream {
     endpoint: Endpoint,
     /// What is said is to be JSON.
     is_json: bool,
+    /// A policy reads what is said. `false`: only its tokens are counted, and whatever it is passes.
+    inspects: bool,
     decoder: Decoder,
     lanes: Vec<(Lane, LaneHold)>,
     queue: VecDeque<Queued>,
@@ -81,10 +83,11 @@ enum Stop {
 }
 
 impl Stream {
-    pub(super) fn new(endpoint: Endpoint, is_json: bool) -> Stream {
+    pub(super) fn new(endpoint: Endpoint, is_json: bool, inspects: bool) -> Stream {
         Stream {
             endpoint,
             is_json,
+            inspects,
             decoder: Decoder::default(),
             lanes: Vec::new(),
             queue: VecDeque::new(),
@@ -124,6 +127,14 @@ impl Exchange {
         if stream.closed {
             self.stream = Some(stream);
             return ChunkStep::Replace(Vec::new());
+        }
+        if !stream.inspects && stream.decoder.pending() + chunk.len() > MAX_EVENT_BYTES {
+            // Too large to be an event, and no one asked to see it.
+            let mut frames = Vec::new();
+            stream.decoder.finish(&mut frames);
+            let mut out: Vec<u8> = frames.iter().flat_map(Frame::bytes).copied().collect();
+            out.extend_from_slice(chunk);
+            return ChunkStep::Replace(out);
         }
         let mut out = Vec::with_capacity(chunk.len() + 256);
         let outcome = self.feed(&mut stream, chunk, ends, &mut out);
@@ -184,12 +195,18 @@ impl Exchange {
         };
         if data.trim_ascii() == b"[DONE]" {
             drop(data);
+            self.record.is_said = true;
             self.finish_lanes(gateway, stream, |_| true)?;
             stream.queue.push_back(Queued::barrier(frame));
             return Ok(());
         }
         let mut event = match delta::read(stream.endpoint, &data) {
             Ok(event) => event,
+            Err(_) if !stream.inspects => {
+                drop(data);
+                stream.queue.push_back(Queued::barrier(frame));
+                return Ok(());
+            }
             Err(_) if gateway.config.gateway.on_error == OnError::Allow => {
                 drop(data);
                 self.record.error_code = "uninspected_event";
@@ -201,6 +218,10 @@ impl Exchange {
         };
         if let Some(usage) = event.usage {
             self.record.usage = Some(usage.or(self.record.usage.unwrap_or_default()));
+            if self.swallows_usage && !event.has_choices {
+                // The counts the client did not ask for: an event with nothing else in it.
+                return Ok(());
+            }
         }
         if let (None, Some(model)) = (&self.record.model_served, &event.model) {
             self.record.model_served = Some(model.clone().into_owned());
@@ -220,7 +241,11 @@ impl Exchange {
                 stream.kept.push(delta.lane, &delta.text.value);
             }
             parts.push(Part { lane, range: start..end, left_to: start });
-            self.record.scanned.count(Direction::Response, delta.lane.channel.kind(), delta.text.value.len());
+            self.record.said_bytes += delta.text.value.len() as u64;
+            if stream.inspects {
+                let kind = delta.lane.channel.kind();
+                self.record.scanned.count(Direction::Response, kind, delta.text.value.len());
+            }
             if !judge.findings.is_empty() {
                 self.record.found(&judge.findings, &delta.lane);
             }
@@ -229,6 +254,7 @@ impl Exchange {
             }
         }
         if event.ends {
+            self.record.is_said = true;
             self.finish_lanes(gateway, stream, |_| true)?;
         } else if !event.finished.is_empty() || event.lane_done.is_some() {
             self.finish_lanes(gateway, stream, |lane| {
@@ -296,7 +322,10 @@ impl Exchange {
             let is_lane = lane.channel != Channel::Prompt;
             let is_copy = is_lane && stream.lanes.iter().take(known).any(|(known, _)| *known == lane);
             if !is_copy {
-                self.record.scanned.count(Direction::Response, lane.channel.kind(), text.value.len());
+                self.record.said_bytes += text.value.len() as u64;
+                if stream.inspects {
+                    self.record.scanned.count(Direction::Response, lane.channel.kind(), text.value.len());
+                }
                 if is_lane {
                     stream.lane(lane);
                 }

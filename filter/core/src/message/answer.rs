@@ -23,6 +23,8 @@ pub(super) struct Answer<'a> {
     pub(super) model: Option<Cow<'a, str>>,
     pub(super) unscanned: Unscanned,
     pub(super) is_error: bool,
+    /// It has a choice.
+    pub(super) has_choices: bool,
     pub(super) role_at: Option<Range<usize>>,
     /// Of an event of `/v1/responses`.
     pub(super) event: Kindred,
@@ -92,6 +94,7 @@ impl<'a> Reader<'a> {
     }
 
     fn choice(&mut self, number: u32, arguments: Arguments, answer: &mut Answer<'a>) -> Result<()> {
+        answer.has_choices = true;
         let (first_text, first_leak) = (self.texts.len(), self.leaks.len());
         let mut index = number;
         let mut finish_reason = None;

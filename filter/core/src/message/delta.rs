@@ -29,6 +29,8 @@ pub struct Event<'a> {
     pub leaks: Vec<(u32, Range<usize>)>,
     /// Token counts.
     pub usage: Option<Usage>,
+    /// It is about a choice.
+    pub has_choices: bool,
     /// Nothing is added to any lane any more: the answer is complete, or the event reports an error.
     pub ends: bool,
     /// Where it says who speaks. Clients join what comes twice.
@@ -71,6 +73,7 @@ pub fn read(endpoint: Endpoint, payload: &[u8]) -> Result<Event<'_>, BodyError> 
         finish_reasons: answer.finish_reasons,
         leaks: answer.leaks,
         usage: answer.usage,
+        has_choices: answer.has_choices,
         ends: answer.is_error || answer.event.ends,
         role_at: answer.role_at,
         model: answer.model,

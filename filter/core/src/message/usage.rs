@@ -32,6 +32,12 @@ impl Usage {
             reasoning: self.reasoning.or(earlier.reasoning),
         }
     }
+
+    /// Output tokens as they are paid for: some providers count reasoning only in the total.
+    pub fn billed_completion(&self) -> u64 {
+        let beside = self.total.unwrap_or(0).saturating_sub(self.prompt.unwrap_or(0));
+        self.completion.unwrap_or(0).max(beside)
+    }
 }
 
 impl Reader<'_> {

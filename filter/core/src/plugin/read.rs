@@ -12,6 +12,7 @@ use crate::config::{
     Policies, PolicyBlocks, PromptInjection, QualityScorer, QualityThresholds, Redaction, Role, SafetyFilter,
     SafetyMode, TargetOut, Unscannable, When,
 };
+use crate::cost::Prices;
 use crate::message::json::{Cursor, Kind, decimal};
 use crate::plan::Strategy;
 use std::borrow::Cow;
@@ -334,7 +335,8 @@ object!(Target = Target::default();
     "path_prefix" path_prefix, "max_attempts" max_attempts, "streaming_twin" streaming_twin,
     "client_key" client_key, "client_key_if_named" client_key_if_named, "nests_schema" nests_schema, "cluster" cluster, "weight" weight, "cost_rank" cost_rank,
     "retryable_status_codes" retryable_status_codes,
-    "breaker" breaker, "probe" probe);
+    "breaker" breaker, "probe" probe, "prices" prices, "asks_for_usage" asks_for_usage);
+object!(Prices = Prices::default(); "prompt" prompt, "completion" completion, "cached" cached);
 object!(TargetOut = TargetOut { statuses: Vec::new(), codes: Vec::new() }; "statuses" statuses, "codes" codes);
 object!(Breaker = Breaker { failure_threshold: 1, recovery_ms: 0, half_open_requests: 1, lease_ms: 0 };
     "failure_threshold" failure_threshold, "recovery_ms" recovery_ms, "half_open_requests" half_open_requests,
@@ -410,6 +412,8 @@ mod tests {
             }),
             probe: Some(Probe { path: "/v1/models".into(), interval_ms: 1000, timeout_ms: 500 }),
             nests_schema: true,
+            prices: Some(Prices { prompt: 880_000, completion: 4_000_000_000, cached: 1 }),
+            asks_for_usage: true,
         }
     }
 
