@@ -136,10 +136,18 @@ impl Holdback {
             scratch,
             &mut found,
         );
-        let open = match ended {
+        let mut open = match ended {
             true => self.window.len(),
             false => chain.open_from(*active, &self.window, self.open, scratch),
         };
+        // What waits for one policy may lie inside a match of another: no match is parted, or its rest would be none.
+        let parted = |open: usize| {
+            let reaching = found.iter().map(|found| &found.range).filter(|range| range.end > open);
+            reaching.map(|range| range.start.max(self.open)).filter(|start| *start < open).min()
+        };
+        while let Some(start) = parted(open) {
+            open = start;
+        }
         // A match that reaches into open text may still grow or come to nothing.
         found.retain(|finding| finding.range.end <= open);
         if let Some(position) = found.iter().position(Finding::blocks) {

@@ -23,6 +23,11 @@ pub struct Cuts {
     pub most_pieces: usize,
 }
 
+/// Random chunkings of every transcript: `CHUNKINGS`, which is 1000 for the long run, or so many as fit among other tests.
+pub fn chunkings(usual: u64) -> u64 {
+    std::env::var("CHUNKINGS").ok().and_then(|number| number.parse().ok()).unwrap_or(usual)
+}
+
 /// Numbers that look random and are the same in every run (splitmix64).
 #[derive(Debug)]
 pub struct Numbers(pub u64);

@@ -2,23 +2,21 @@
 
 use super::Native;
 use kt_tests::client::Call;
-use kt_tests::scenario::law::{Cuts, Numbers, broken, check_law, judged, recut, texts};
+use kt_tests::scenario::law::{Cuts, Numbers, broken, check_law, chunkings, judged, recut, texts};
 use kt_tests::scenario::{self, Host, ModelAnswer, lanes};
 use kt_tests::wire::Headers;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Random chunkings of every transcript; `CHUNKINGS=1000` for the long run, which makes every cut in two as well.
-fn chunkings() -> u64 {
-    std::env::var("CHUNKINGS").ok().and_then(|number| number.parse().ok()).unwrap_or(10)
-}
+/// Random chunkings among other tests; a long run makes every cut in two as well.
+const USUAL: u64 = 10;
 
 #[test]
 fn every_stream_of_the_corpus_delivers_the_redaction_of_the_whole_for_every_chunking() {
-    let two_every = if chunkings() < 100 { 7 } else { 1 };
+    let two_every = if chunkings(USUAL) < 100 { 7 } else { 1 };
     check_law(
         &mut Native::default(),
-        Cuts { two_every, bytewise: true, random: chunkings(), most_pieces: 2000 },
+        Cuts { two_every, bytewise: true, random: chunkings(USUAL), most_pieces: 2000 },
     );
 }
 
@@ -176,6 +174,47 @@ fn transcript(told: &[Told], numbers: &mut Numbers) -> String {
         + "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n"
 }
 
+/// One lane of content, whole and in deltas of so many letters, under policies that wait for different things.
+#[track_caller]
+fn check_deltas(text: &str) {
+    let mut config = scenario::quick_start();
+    config["policy"]["pii-detector"] = json!({"action": "redact", "detect_patterns": [{"name": "night", "regex": "project night[a-z]{0,2}"}]});
+    config["policy"]["safety-filter"] = json!({"action": "block", "block_if": ["harvest moon", "moon of"]});
+    let call =
+        Call::post("/v1/chat/completions", json!({"model": "m", "stream": true, "messages": []}).to_string());
+    let mut native = Native::default();
+    let mut headers = Headers::default();
+    headers.push("content-type", "text/event-stream");
+    let characters: Vec<char> = text.chars().collect();
+    for size in 1..=characters.len() {
+        let pieces = characters.chunks(size).map(|piece| piece.iter().collect()).collect();
+        let told = Told { choice: 0, channel: "content", pieces };
+        let bytes = transcript(&[told], &mut Numbers(3)).into_bytes();
+        let sent = lanes(&String::from_utf8_lossy(&bytes));
+        let expected: BTreeMap<String, Option<String>> = texts(&sent)
+            .filter(|(lane, _)| !lane.ends_with(".text"))
+            .map(|(lane, text)| (lane.clone(), judged(&mut native, &config, &call, lane, text)))
+            .collect();
+        let pieces = bytes.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+        let outcome =
+            native.exchange(&config, &call, &ModelAnswer { status: 200, headers: headers.clone(), pieces });
+        if let Some(problem) = broken(&outcome, &sent, &expected) {
+            panic!("deltas of {size} letters: {problem}");
+        }
+        let body = String::from_utf8_lossy(&outcome.body);
+        assert!(!lanes(&body).values().any(|text| text.contains("harvest m")), "deltas of {size} letters");
+    }
+}
+
+#[test]
+fn no_match_is_parted_where_another_policy_waits() {
+    check_deltas("com 536-90-4399DE89project night4111 1111 1111 1111");
+    check_deltas("It is project night.ly@example.com, they say.");
+    check_deltas("It is the harvest moon.light@example.com, they say.");
+    check_deltas("By the harvest moon 4111 1111 1111 1111 they pay.");
+    check_deltas("By the harvest moon over the river they meet.");
+}
+
 #[test]
 fn random_lanes_in_random_chunks_deliver_the_redaction_of_the_whole() {
     let mut config = scenario::quick_start();
@@ -185,7 +224,7 @@ fn random_lanes_in_random_chunks_deliver_the_redaction_of_the_whole() {
     let mut native = Native::default();
     let mut headers = Headers::default();
     headers.push("content-type", "text/event-stream");
-    for seed in 0..chunkings() * 12 {
+    for seed in 0..chunkings(USUAL) * 12 {
         let mut numbers = Numbers(seed);
         let mut told_lanes = Vec::new();
         for choice in 0..1 + numbers.below(2) {
