@@ -47,8 +47,7 @@ fn main() {
                 words.scan_into(&both, std::hint::black_box(&text), &mut scorer);
                 std::hint::black_box(injection.inspect(&words, &scorer, &text, false));
                 matches.clear();
-                safety.inspect(&words, &text, 0, &mut matches);
-                std::hint::black_box(safety.weigh(&both, &mut words, &scorer, &text));
+                safety.judge(&both, &mut words, &scorer, &text, &mut matches);
             }
             best = best.min(start.elapsed() / 10);
         }

@@ -370,13 +370,11 @@ impl Chain {
                     scratch.matches.extend(injection.inspect(&scratch.words, &scratch.scorer, text, data));
                 }
                 Policy::Pii(pii) => pii.inspect(text, from, &mut scratch.matches),
-                Policy::Safety(safety) => {
-                    safety.inspect(&scratch.words, text, from, &mut scratch.matches);
-                    if direction == Direction::Request && scratch.matches.is_empty() {
-                        let Scratch { words, scorer, matches } = &mut *scratch;
-                        matches.extend(safety.weigh(&self.request_lexicon, words, scorer, text));
-                    }
+                Policy::Safety(safety) if direction == Direction::Request => {
+                    let Scratch { words, scorer, matches } = &mut *scratch;
+                    safety.judge(&self.request_lexicon, words, scorer, text, matches);
                 }
+                Policy::Safety(safety) => safety.inspect(&scratch.words, text, from, &mut scratch.matches),
                 // Judges whole answers, once they are complete.
                 Policy::Quality(_) | Policy::Audit => {}
             }

@@ -30,8 +30,7 @@ fn no_text_costs_more_than_twenty_times_an_ordinary_one() {
             words.scan_into(&both, &text, &mut scorer);
             injection.inspect(&words, &scorer, &text, false);
             matches.clear();
-            safety.inspect(&words, &text, 0, &mut matches);
-            safety.weigh(&both, &mut words, &scorer, &text);
+            safety.judge(&both, &mut words, &scorer, &text, &mut matches);
             start.elapsed()
         };
         (0..5).map(|_| read()).min().unwrap_or(Duration::MAX)

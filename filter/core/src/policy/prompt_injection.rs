@@ -13,8 +13,10 @@ use crate::policy::model::{Coefficients, INJECTION, Outcome, Scorer, Signs};
 use crate::policy::safety::Safety;
 use crate::scan::Match;
 use crate::scan::normalize::{Folding, views};
+#[cfg(test)]
+use crate::scan::words::rules::Step;
 use crate::scan::words::rules::{
-    Ends, MAX_PHRASE_WORDS, Openings, PHRASE, PHRASE_HEAD, Phrases, Rules, Walk, contains, preceded,
+    Ends, Gate, MAX_PHRASE_WORDS, Openings, PHRASE, PHRASE_HEAD, Phrases, Rules, Walk, contains, preceded,
 };
 use crate::scan::words::{Hit, Lexicon, Side, Sight, Words, hashes};
 
@@ -326,16 +328,17 @@ pub fn lexicon(injection: Option<&Injection>, safety: Option<&Safety>) -> Lexico
     let folding = injection.map_or(Folding::CHARACTERS, |injection| injection.folding);
     let phrases = || Openings::new(&[], 0, 0, PHRASE_HEAD);
     let marks = phrases().also_telling(classes::MARK | views::ANNOUNCED);
+    let gates = [injection.map(|_| Gate::new(rules::RULES, rules::FREQUENT)), safety.map(|_| Safety::gate())];
     let injection = injection.into_iter().flat_map(Injection::words);
     let safety = safety.into_iter().flat_map(Safety::words);
-    Lexicon::build(injection.chain(safety), [marks, phrases()], folding)
+    Lexicon::build(injection.chain(safety), [marks, phrases()], gates.map(Option::unwrap_or_default), folding)
 }
 
 /// The lexicon to read answers with, where rules stand alone and nothing is decoded.
 pub fn answer_lexicon(safety: Option<&Safety>) -> Lexicon {
     let openings = safety.map_or(Openings::default(), |_| Safety::openings());
     let safety = safety.into_iter().flat_map(Safety::words);
-    Lexicon::build(safety, [Openings::default(), openings], Folding::CHARACTERS)
+    Lexicon::build(safety, [Openings::default(), openings], Default::default(), Folding::CHARACTERS)
 }
 
 /// The operator's phrases as hashes of words.
@@ -376,6 +379,12 @@ pub(super) fn phrase_words(list: &[String], side: Side) -> impl Iterator<Item = 
         let phrase = phrase.as_str();
         [(phrase, side, PHRASE), (phrase.get(..head(phrase)).unwrap_or_default(), side, PHRASE_HEAD)]
     })
+}
+
+/// The steps of every rule.
+#[cfg(test)]
+pub(super) fn rule_steps() -> impl Iterator<Item = &'static [Step]> {
+    rules::RULES.iter().map(|rule| rule.steps)
 }
 
 #[cfg(test)]

@@ -11,11 +11,13 @@ mod rules;
 
 use crate::config::{Action, ApplyTo, SafetyFilter, SafetyMode};
 use crate::diagnostic::{Diagnostic, nearest};
-use crate::policy::model::{Coefficients, Heads, SAFETY, Scorer, Signs};
+use crate::policy::model::{Coefficients, Heads, Outcome, SAFETY, Scorer, Signs};
 use crate::policy::prompt_injection::{phrase_words, phrases};
 use crate::scan::Match;
 use crate::scan::normalize::Folding;
-use crate::scan::words::rules::{Ends, Openings, PHRASE_HEAD, Phrases, Rules, Walk, contains};
+#[cfg(test)]
+use crate::scan::words::rules::Step;
+use crate::scan::words::rules::{Ends, Gate, Openings, PHRASE_HEAD, Phrases, Rules, Walk, contains};
 use crate::scan::words::{Hit, Lexicon, Side, Words};
 use std::ops::RangeInclusive;
 
@@ -140,17 +142,43 @@ impl Safety {
         self.coefficients.score(scorer.outcome(SAFETY).sums, self.signs(words, text))
     }
 
-    /// An unsafe text that no rule explains, by what its words add up to. It is no part of [`Safety::inspect`]: only who has
-    /// the whole text may ask.
-    pub fn weigh(&self, lexicon: &Lexicon, words: &mut Words, scorer: &Scorer, text: &str) -> Option<Match> {
-        let score = self.score(words, scorer, text);
+    /// Adds what makes a whole text unsafe: the passages that [`Safety::inspect`] finds, else what its words add up to. `scorer`
+    /// read the same text with the same `lexicon`.
+    pub fn judge(
+        &self,
+        lexicon: &Lexicon,
+        words: &mut Words,
+        scorer: &Scorer,
+        text: &str,
+        matches: &mut Vec<Match>,
+    ) {
+        let signs = self.signs(words, text);
+        // Evidence has a lower threshold: without any there is nothing to inspect.
+        if signs.rules > 0.0 {
+            self.inspect(words, text, 0, matches);
+        }
+        if matches.is_empty() {
+            matches.extend(self.weigh(lexicon, words, scorer, signs, text));
+        }
+    }
+
+    /// An unsafe text that no rule explains. Only who has the whole text may ask.
+    fn weigh(
+        &self,
+        lexicon: &Lexicon,
+        words: &mut Words,
+        scorer: &Scorer,
+        signs: Signs,
+        text: &str,
+    ) -> Option<Match> {
+        let Outcome { sums, place, .. } = scorer.outcome(SAFETY);
+        let score = self.coefficients.score(sums, signs);
         if score < self.learned_threshold {
             return None;
         }
         let mut heads = Heads::default();
         words.count(lexicon, text, &mut heads);
         let kind = *rules::CATEGORIES.get(heads.best())?;
-        let place = scorer.outcome(SAFETY).place;
         let wanted = self.categories.contains(&kind);
         wanted.then(|| Match { kind: kind.into(), start: place.start, end: place.end, score })
     }
@@ -187,6 +215,11 @@ impl Safety {
     /// Which of the words of this policy are telling.
     pub(super) fn openings() -> Openings {
         Openings::new(rules::RULES, rules::COMMON, 0, PHRASE_HEAD)
+    }
+
+    /// Where the rules may find something.
+    pub(super) fn gate() -> Gate {
+        Gate::new(rules::RULES, &[rules::COMMON, rules::FREQUENT])
     }
 
     /// The words this policy asks of a lexicon.
@@ -265,6 +298,12 @@ fn turned_round(hits: &[Hit], text: &str, words: RangeInclusive<usize>, ends: En
         }
     }
     Some(false)
+}
+
+/// The steps of every rule.
+#[cfg(test)]
+pub(super) fn rule_steps() -> impl Iterator<Item = &'static [Step]> {
+    rules::RULES.iter().map(|rule| rule.steps)
 }
 
 #[cfg(test)]

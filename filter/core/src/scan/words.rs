@@ -34,7 +34,7 @@ pub use tokens::{Ignore, Lively, Sink, Token};
 use crate::scan::normalize::{Folder, views};
 use hash::hash;
 use read::Reader;
-use rules::{Ends, MAX_HELD_BYTES};
+use rules::{Ends, LOOK_BEHIND_BYTES, MAX_HELD_BYTES, MAX_RULE_WORDS};
 use survey::Survey;
 use tokens::Tokens;
 
@@ -44,6 +44,9 @@ const CONTEXT_BYTES: usize = 64;
 const BEFORE_BYTES: usize = 128;
 /// What is read after it: the reach of a rule and the word after its last, which may turn it round.
 const AFTER_BYTES: usize = MAX_HELD_BYTES + 24;
+/// How many words on either side of one that a gate let through are read: what a rule spans, and what stands before its match
+/// within reach of a look behind, at two bytes a word.
+const AROUND_WORDS: usize = MAX_RULE_WORDS + LOOK_BEHIND_BYTES as usize / 2 + 2;
 /// Numbers that keep stretches apart.
 const APART: u32 = 1000;
 
@@ -182,25 +185,48 @@ impl Words {
         }
     }
 
-    /// Looks up tokens that were cut already.
+    /// Looks up tokens that were cut already, where they could be part of the match of a rule.
     fn read_tokens(&mut self, lexicon: &Lexicon, text: &str, lively: &Lively) {
-        let bytes = text.as_bytes();
-        let mut stretches = lively.stretches.iter().peekable();
-        let (mut ordinal, mut sentence, mut last_end) = (0, 0, 0);
-        for (index, token) in lively.tokens.iter().enumerate() {
-            if stretches.next_if(|begin| **begin as usize == index).is_some() {
-                (ordinal, sentence) = (ordinal + APART, sentence + 2);
-            } else if token.start != last_end + 1 || bytes.get(last_end as usize) != Some(&b' ') {
-                let gap = bytes.get(last_end as usize..token.start as usize).unwrap_or_default();
-                sentence += u32::from(sentence::ends(gap));
+        let ends = lively.stretches.iter().skip(1).map(|begin| *begin as usize).chain([lively.tokens.len()]);
+        let mut place = (0, 0);
+        for (begin, end) in lively.stretches.iter().zip(ends) {
+            let tokens = lively.tokens.get(*begin as usize..end).unwrap_or_default();
+            // What is to be read, joined where it touches.
+            let (mut from, mut to) = (0, 0);
+            for (index, token) in tokens.iter().enumerate() {
+                if !lexicon.may_be_anchor(token.hash) || !lexicon.lets(tokens, index) {
+                    continue;
+                }
+                let begin = index.saturating_sub(AROUND_WORDS);
+                if begin > to {
+                    self.read_window(lexicon, text, tokens.get(from..to).unwrap_or_default(), &mut place);
+                    from = begin;
+                }
+                to = (index + AROUND_WORDS).min(tokens.len());
             }
-            last_end = token.end;
+            self.read_window(lexicon, text, tokens.get(from..to).unwrap_or_default(), &mut place);
+        }
+    }
+
+    /// Adds the known ones of some words in a row. `place` are the numbers of the next word and of its sentence.
+    #[inline(never)]
+    fn read_window(&mut self, lexicon: &Lexicon, text: &str, tokens: &[Token], place: &mut (u32, u32)) {
+        let bytes = text.as_bytes();
+        let Some(first) = tokens.first() else { return };
+        let (mut ordinal, mut sentence, mut last_end) = (place.0 + APART, place.1 + 2, first.start as usize);
+        for token in tokens {
+            let (start, end) = (token.start as usize, token.end as usize);
+            if start > last_end + 1 || start == last_end + 1 && bytes.get(last_end) != Some(&b' ') {
+                sentence += u32::from(sentence::ends(bytes.get(last_end..start).unwrap_or_default()));
+            }
+            last_end = end;
             if let Some(classes) = lexicon.find(token.hash) {
                 let Token { start, end, hash, disguised } = *token;
                 self.hits.push(Hit { start, end, ordinal, sentence, hash, classes, disguised });
             }
             ordinal += 1;
         }
+        *place = (ordinal, sentence);
     }
 
     /// Reads the stretches, joining those that touch.
@@ -319,7 +345,8 @@ mod tests {
 
     fn lexicon() -> Lexicon {
         let telling = [Openings::new(&[], 0, 0, 1), Openings::default()];
-        Lexicon::build([("ignore all rules instructions password", Side::Injection, 1)], telling, FOLDING)
+        let words = [("ignore all rules instructions password", Side::Injection, 1)];
+        Lexicon::build(words, telling, Default::default(), FOLDING)
     }
 
     #[track_caller]

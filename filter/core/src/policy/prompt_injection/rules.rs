@@ -23,6 +23,15 @@ const fn rule(kind: &'static str, weight: f32, steps: &'static [(u64, u32)]) -> 
 /// The sum of evidence from which a rule explains a finding; below it the model's sum does.
 pub(super) const NAMED: f32 = 0.3;
 
+/// Classes by how often their words stand in ordinary text, the most frequent first.
+pub(super) const FREQUENT: &[u64] = &[
+    LINE | YOU | NOT | NEVER | WHAT | OWN | ALL | WHATEVER | WITHOUT,
+    SAY | PRODUCE | TALK | PAGE | DO | EXECUTE | ANSWER | NEW | ATTENTION,
+    READ | ACCEPT | PRIOR | REVEAL,
+    ONLY | BEGIN | TWICE | PROMPT | ABOVE,
+    AI | DUTY | PERSONA | NOW | FICTION | SEND | DATA | STAY | DROP | FOLLOW | LIMIT | SYSTEM,
+];
+
 /// All of them.
 pub(super) const RULES: &[Rule] = &[
     // Ignore (all) previous instructions; ignore the rules above; in Romance languages the noun comes first.

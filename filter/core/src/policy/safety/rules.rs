@@ -35,6 +35,22 @@ const CYBER_ABUSE: &str = "cyber_abuse";
 /// that a stream need not wait after each.
 pub(super) const COMMON: u64 = HOW | MAKE | GET | I | WANT | WRITE | BE | YOU | NOT;
 
+/// Classes of words that stand in every tenth sentence or so.
+pub(super) const FREQUENT: u64 = PERSON
+    | STORY
+    | GOODS
+    | ACCOUNT
+    | PLACE
+    | WORTH
+    | GRAPHIC
+    | WITHOUT
+    | MASS
+    | LIFE
+    | END
+    | SELF
+    | USE
+    | COMMIT;
+
 const fn rule(kind: &'static str, weight: f32, steps: &'static [(u64, u32)], unless: u64) -> Rule {
     // A denial before the sentence proper, as in "do you not see that", denies nothing.
     Rule { kind, weight, steps, unless: unless & !NOT, unless_inside: unless & NOT }

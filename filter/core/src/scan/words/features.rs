@@ -177,7 +177,11 @@ mod tests {
     fn features(text: &str) -> Vec<[u16; 2]> {
         let folding = Folding { unicode: true, homoglyphs: true, passages: true };
         let mut readings = Readings::default();
-        Words::new().scan_into(&Lexicon::build([], Default::default(), folding), text, &mut readings);
+        Words::new().scan_into(
+            &Lexicon::build([], Default::default(), Default::default(), folding),
+            text,
+            &mut readings,
+        );
         readings.readings.swap_remove(0).features
     }
 

@@ -4,8 +4,8 @@
 //! hash of its folded spelling, whatever disguise [`Folding`] undoes.
 
 use super::odd::Folded;
-use super::rules::{MAX_HELD_BYTES, Openings};
-use super::{Sight, every_word};
+use super::rules::{Around, Gate, MAX_HELD_BYTES, Openings};
+use super::{Sight, Token, every_word};
 use crate::scan::normalize::{Folder, Folding};
 
 /// Which policy a class belongs to.
@@ -62,14 +62,19 @@ pub struct Lexicon {
     folder: Folder,
     /// What could begin with a telling word, by side.
     openings: [Openings; 2],
+    /// A bit for the hash of each word that is an anchor of a rule.
+    anchors: Box<[u64; FILTER_WORDS]>,
+    /// What could stand around an anchor, for injection and for safety.
+    gates: [Gate; 2],
 }
 
 impl Lexicon {
     /// The table of `words`: white-space separated spellings, the policy that asks, the classes to add. `openings` say which
-    /// of them are telling, for injection and for safety.
+    /// of them are telling, `gates` which are anchors, for injection and for safety.
     pub fn build<'a>(
         words: impl IntoIterator<Item = (&'a str, Side, u64)>,
         openings: [Openings; 2],
+        gates: [Gate; 2],
         folding: Folding,
     ) -> Lexicon {
         let folder = Folder::new(folding);
@@ -105,14 +110,11 @@ impl Lexicon {
             classes: Vec::new(),
             folder,
             openings,
+            anchors: Box::new([0; FILTER_WORDS]),
+            gates,
         };
         for (hash, classes) in known {
-            // Operators' phrases share two bits, so there are never more sets than the built-in words make.
-            let set = lexicon.classes.iter().position(|known| *known == classes).unwrap_or_else(|| {
-                lexicon.classes.push(classes);
-                lexicon.classes.len() - 1
-            });
-            lexicon.add(hash, set as u16, classes);
+            lexicon.add(hash, classes);
         }
         lexicon
     }
@@ -131,8 +133,33 @@ impl Lexicon {
     /// False for most words that tell nothing.
     #[inline(always)]
     pub(super) fn may_tell(&self, hash: u64) -> bool {
-        let bit = (hash >> 48) as usize;
-        self.filter.get(bit >> 6).is_some_and(|word| word >> (bit & 63) & 1 != 0)
+        has(&self.filter, hash)
+    }
+
+    /// False for most words that are no anchor.
+    #[inline(always)]
+    pub(super) fn may_be_anchor(&self, hash: u64) -> bool {
+        has(&self.anchors, hash)
+    }
+
+    /// Whether the word at `index` could be part of the match of a rule.
+    #[inline(never)]
+    pub(super) fn lets(&self, tokens: &[Token], index: usize) -> bool {
+        let Some(classes) = tokens.get(index).and_then(|token| self.find(token.hash)) else { return false };
+        let [injection, safety] = &self.gates;
+        let mut around = Around::new(self, tokens, index);
+        injection.lets(classes, Side::Injection, &mut around)
+            || safety.lets(classes, Side::Safety, &mut around)
+    }
+
+    /// The number of a set, counted from one.
+    fn number(&mut self, classes: Classes) -> u16 {
+        // Operators' phrases share two bits, so there are never more sets than the built-in words make.
+        let set = self.classes.iter().position(|known| *known == classes).unwrap_or_else(|| {
+            self.classes.push(classes);
+            self.classes.len() - 1
+        });
+        set as u16 + 1
     }
 
     /// The classes of the word with this hash, if it is known.
@@ -178,22 +205,37 @@ impl Lexicon {
             || safety.met(sight.classes.safety, ahead.safety)
     }
 
-    fn add(&mut self, hash: u64, set: u16, classes: Classes) {
+    fn add(&mut self, hash: u64, classes: Classes) {
         let [injection, safety] = &self.openings;
         if classes.injection & injection.telling | classes.safety & safety.telling != 0 {
-            let bit = (hash >> 48) as usize;
-            if let Some(word) = self.filter.get_mut(bit >> 6) {
-                *word |= 1 << (bit & 63);
-            }
+            mark(&mut self.filter, hash);
         }
+        let [injection, safety] = &self.gates;
+        if injection.is_anchor(classes, Side::Injection) || safety.is_anchor(classes, Side::Safety) {
+            mark(&mut self.anchors, hash);
+        }
+        let set = self.number(classes);
         let mask = self.slots.len() - 1;
         let mut at = (hash >> self.shift) as usize;
         while self.slots.get(at).is_some_and(|slot| *slot != 0) {
             at = (at + 1) & mask;
         }
         if let Some(slot) = self.slots.get_mut(at) {
-            *slot = hash >> 16 << 16 | u64::from(set + 1);
+            *slot = hash >> 16 << 16 | u64::from(set);
         }
+    }
+}
+
+#[inline(always)]
+fn has(filter: &[u64; FILTER_WORDS], hash: u64) -> bool {
+    let bit = (hash >> 48) as usize;
+    filter.get(bit >> 6).is_some_and(|word| word >> (bit & 63) & 1 != 0)
+}
+
+fn mark(filter: &mut [u64; FILTER_WORDS], hash: u64) {
+    let bit = (hash >> 48) as usize;
+    if let Some(word) = filter.get_mut(bit >> 6) {
+        *word |= 1 << (bit & 63);
     }
 }
 

@@ -3,9 +3,12 @@
 //! Knows nothing of what the classes mean. Every decision about a first word depends on what follows it within one sentence
 //! (or one phrase) and [`MAX_HELD_BYTES`], and on [`LOOK_BEHIND_BYTES`] before it; that is what makes streams exact.
 
+mod gate;
 mod openings;
 mod phrases;
 
+pub(in crate::scan::words) use gate::Around;
+pub use gate::Gate;
 pub use openings::Openings;
 pub use phrases::{MAX_PHRASE_WORDS, PHRASE, PHRASE_HEAD, Phrases};
 
@@ -18,6 +21,9 @@ pub const MAX_HELD_BYTES: usize = 192;
 /// How far before its first word a rule may look. A stream keeps 64 bytes of what it released; four of them tell whether
 /// the earliest word starts there.
 pub const LOOK_BEHIND_BYTES: u32 = 60;
+
+/// No rule spans more words than this.
+pub const MAX_RULE_WORDS: usize = 24;
 
 /// A class (or one of several) and how many words after the last one it may stand.
 pub type Step = (u64, u32);
@@ -106,8 +112,8 @@ impl Rules {
         let near = |hit: &&Hit| {
             hit.sentence == opener.sentence && hit.end as usize <= opener.start as usize + MAX_HELD_BYTES
         };
-        // No rule spans more words than this.
-        let following = hits.get(first + 1..).unwrap_or_default().iter().take(24).take_while(near);
+        let following =
+            hits.get(first + 1..).unwrap_or_default().iter().take(MAX_RULE_WORDS).take_while(near);
         following.fold(0, |all, hit| all | hit.classes.of(self.side))
     }
 
