@@ -197,4 +197,11 @@ classes! {
     PAGE = "this document page email message resume file website webpage ticket comment review article";
     /// What the speaker said earlier may well be withdrawn.
     MINE = "my mine our meine meinen unsere mon mes mis mia miei minha meus mijn error errors mistake mistakes typo warnings";
+    /// In what form something is to be said: as what, or in which language.
+    FORM = "json jsonl xml yaml toml csv html markdown latex sql regex format formats formatted formatting formato formaat formats schema object
+        objects array list table bullet bullets label labels category categories number numbers integer digit digits letter option choice
+        index code snippet plaintext liste tabelle zahl tableau nombre lista tabla numero tabella elenco tabela lijst tabel getal
+        english german french spanish italian portuguese dutch polish russian turkish chinese japanese korean arabic hindi
+        deutsch englisch franzosisch anglais francais allemand espagnol ingles espanol castellano aleman inglese italiano tedesco francese
+        portugues frances engels nederlands duits frans";
 }

@@ -17,7 +17,12 @@ pub(super) const LEARNED_SCORE: &str = "learned_score";
 pub(super) const CUSTOM_PATTERN: &str = "custom_pattern";
 
 const fn rule(kind: &'static str, weight: f32, steps: &'static [(u64, u32)]) -> Rule {
-    Rule { kind, weight, steps, unless: 0, unless_inside: MINE }
+    Rule { kind, weight, steps, unless: 0, unless_inside: MINE, unless_after: 0 }
+}
+
+/// What to answer and nothing else: a sign, unless it is about the form of the answer, as every program says that reads it.
+const fn dictated(weight: f32, steps: &'static [(u64, u32)]) -> Rule {
+    Rule { unless_inside: MINE | FORM, unless_after: FORM, ..rule(ROLE_CONFUSION, weight, steps) }
 }
 
 /// The sum of evidence from which a rule explains a finding; below it the model's sum does.
@@ -85,8 +90,8 @@ pub(super) const RULES: &[Rule] = &[
     rule(ROLE_CONFUSION, 0.45, &[(FICTION, 0), (WITHOUT, 12), (LIMIT | REFUSE, 5)]),
     rule(ROLE_CONFUSION, 0.45, &[(WHATEVER, 0), (WRONG, 8)]),
     rule(ROLE_CONFUSION, 0.50, &[(YOU, 0), (ACCEPT, 4), (WHATEVER, 6), (WRONG, 10)]),
-    rule(ROLE_CONFUSION, 0.40, &[(SAY, 0), (ONLY, 5)]),
-    rule(ROLE_CONFUSION, 0.30, &[(ONLY, 0), (SAY, 3)]),
+    dictated(0.40, &[(SAY, 0), (ONLY, 5)]),
+    dictated(0.30, &[(ONLY, 0), (SAY, 3)]),
     // Show me your system prompt; repeat everything above; what are your instructions.
     rule(SYSTEM_PROMPT_EXTRACTION, 0.80, &[(REVEAL, 0), (SYSTEM, 7), (PROMPT, 2)]),
     rule(SYSTEM_PROMPT_EXTRACTION, 0.80, &[(REVEAL, 0), (PROMPT, 6), (SYSTEM, 3)]),

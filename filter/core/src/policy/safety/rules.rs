@@ -53,7 +53,7 @@ pub(super) const FREQUENT: u64 = PERSON
 
 const fn rule(kind: &'static str, weight: f32, steps: &'static [(u64, u32)], unless: u64) -> Rule {
     // A denial before the sentence proper, as in "do you not see that", denies nothing.
-    Rule { kind, weight, steps, unless: unless & !NOT, unless_inside: unless & NOT }
+    Rule { kind, weight, steps, unless: unless & !NOT, unless_inside: unless & NOT, unless_after: 0 }
 }
 
 /// All of them.

@@ -41,7 +41,12 @@ pub struct Rule {
     pub unless: u64,
     /// Classes that do so only inside.
     pub unless_inside: u64,
+    /// Classes that do so within [`AFTERWARDS`] words of the last. Only who has the whole text may ask for any.
+    pub unless_after: u64,
 }
+
+/// How many words after its last may turn a match round.
+const AFTERWARDS: u32 = 5;
 
 /// How far a rule got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,6 +204,15 @@ pub fn preceded(hits: &[Hit], first: usize, side: Side, classes: u64) -> bool {
     let before = hits.get(..first).unwrap_or_default().iter().rev();
     before
         .take_while(|hit| hit.sentence == opener.sentence && hit.start + LOOK_BEHIND_BYTES >= opener.start)
+        .any(|hit| hit.classes.of(side) & classes != 0)
+}
+
+/// Whether one of `classes` stands shortly after the word at `last`, in its sentence.
+pub fn followed(hits: &[Hit], last: usize, side: Side, classes: u64) -> bool {
+    let Some(closer) = hits.get(last).filter(|_| classes != 0) else { return false };
+    let after = hits.get(last + 1..).unwrap_or_default().iter();
+    after
+        .take_while(|hit| hit.sentence == closer.sentence && hit.ordinal - closer.ordinal <= AFTERWARDS)
         .any(|hit| hit.classes.of(side) & classes != 0)
 }
 
