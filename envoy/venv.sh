@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv with the real Envoy and the SDKs of tests/requirements.txt and tests/sdk/node; does nothing when it is up to date.
+# Makes .venv with the real Envoy, the SDKs of tests/requirements.txt and tests/sdk/node, and the schemas of tests/mesh; does nothing when it is up to date.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname "$0")/lib.sh"
@@ -7,7 +7,9 @@ source "$(dirname "$0")/lib.sh"
 venv="$root/.venv"
 wanted="$root/tests/requirements.txt"
 node="$root/tests/sdk/node"
-if [ -f "$venv/ready" ] && cat "$wanted" "$node/package-lock.json" | cmp -s - "$venv/ready"; then
+# The schemas of Istio and Envoy Gateway, for the resources that are rendered for them.
+mesh="$root/tests/mesh"
+if [ -f "$venv/ready" ] && cat "$wanted" "$node/package-lock.json" "$mesh/package-lock.json" | cmp -s - "$venv/ready"; then
     exit 0
 fi
 say "installing Envoy and the SDKs into .venv"
@@ -23,8 +25,11 @@ if ! "${PYTHON:-python3}" -m venv "$venv" 2>/dev/null; then
 fi
 "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"
 # Beside the scripts that tests put there, which is where Node looks for what they import.
-mkdir -p "$venv/node"
-cp "$node/package.json" "$node/package-lock.json" "$venv/node"
-# Nothing that is installed runs while it is installed.
-PATH="$venv/bin:$PATH" npm ci --prefix "$venv/node" --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
-cat "$wanted" "$node/package-lock.json" >"$venv/ready"
+for packages in "$node" "$mesh"; do
+    place="$venv/$(basename "$packages")"
+    mkdir -p "$place"
+    cp "$packages/package.json" "$packages/package-lock.json" "$place"
+    # Nothing that is installed runs while it is installed.
+    PATH="$venv/bin:$PATH" npm ci --prefix "$place" --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
+done
+cat "$wanted" "$node/package-lock.json" "$mesh/package-lock.json" >"$venv/ready"

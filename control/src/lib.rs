@@ -10,6 +10,7 @@ pub mod command;
 pub mod deployment;
 pub mod envoy;
 pub mod explanations;
+pub mod kubernetes;
 pub mod lint;
 pub mod render;
 pub mod report;

@@ -34,12 +34,53 @@ impl Serialize for Seconds {
 #[derive(Debug, Clone, Serialize)]
 pub struct Extension {
     pub name: String,
-    pub typed_config: Box<Any>,
+    #[serde(flatten)]
+    pub config: ExtensionConfig,
 }
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExtensionConfig {
+    TypedConfig(Box<Any>),
+    ConfigDiscovery(ConfigDiscovery),
+}
+
+/// A configuration that is looked up by the extension's name. Without it requests are answered with 500.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConfigDiscovery {
+    pub config_source: AggregatedSource,
+    pub type_urls: Vec<String>,
+}
+
+/// `ConfigSource` of the control plane that sends everything else too.
+#[derive(Debug, Clone, Serialize)]
+pub struct AggregatedSource {
+    pub ads: Empty,
+    pub resource_api_version: ApiVersion,
+    pub initial_fetch_timeout: Seconds,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Empty {}
 
 impl Extension {
     pub fn new(name: impl Into<String>, typed_config: Any) -> Extension {
-        Extension { name: name.into(), typed_config: Box::new(typed_config) }
+        Extension { name: name.into(), config: ExtensionConfig::TypedConfig(Box::new(typed_config)) }
+    }
+
+    /// An extension of one type whose configuration the control plane sends by the same name.
+    pub fn discovered(name: impl Into<String>, type_url: &str) -> Extension {
+        let config_source = AggregatedSource {
+            ads: Empty {},
+            resource_api_version: ApiVersion::V3,
+            // Requests wait for the configuration for as long as it takes.
+            initial_fetch_timeout: Seconds::from_secs(0),
+        };
+        let type_urls = vec![type_url.trim_start_matches("type.googleapis.com/").to_owned()];
+        Extension {
+            name: name.into(),
+            config: ExtensionConfig::ConfigDiscovery(ConfigDiscovery { config_source, type_urls }),
+        }
     }
 }
 

@@ -45,8 +45,24 @@ pub struct EnvironmentVariables {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct AsyncDataSource {
-    pub local: DataSource,
+#[serde(rename_all = "snake_case")]
+pub enum AsyncDataSource {
+    Local(DataSource),
+    Remote(RemoteDataSource),
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RemoteDataSource {
+    pub http_uri: HttpUri,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sha256: String,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct HttpUri {
+    pub uri: String,
+    pub cluster: String,
+    pub timeout: super::Seconds,
 }
 
 #[derive(Debug, Clone, Serialize)]

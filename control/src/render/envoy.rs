@@ -7,6 +7,7 @@ mod access_log;
 mod cluster;
 mod files;
 mod local_reply;
+pub mod mesh;
 
 pub use files::{Files, Generation};
 
@@ -26,6 +27,11 @@ pub enum Error {
     /// The filter's configuration.
     #[error("the filter's configuration cannot be printed")]
     Json(#[from] serde_json::Error),
+    /// The mesh has no words for a target.
+    #[error(
+        "target `{0}`: Envoy Gateway checks certificates by host name, and this target has an address; give it a name"
+    )]
+    AddressWithTls(String),
     /// Envoy's configuration.
     #[error("Envoy's configuration cannot be printed")]
     Yaml(#[from] serde_saphyr::ser::Error),
@@ -38,11 +44,13 @@ struct Rendering<'a> {
     deployment: &'a Deployment,
     /// `None`: everything stands in one file.
     generation: Option<&'a Generation<'a>>,
+    /// The control plane whose Envoy this is for; `None`: an Envoy of its own.
+    mesh: Option<&'a mesh::Mesh>,
 }
 
 /// Prints the configuration as one YAML file. `name` and `source` are the operator's file.
 pub fn to_yaml(plan: &Plan, name: &str, source: &str, deployment: &Deployment) -> Result<String, Error> {
-    let rendering = Rendering { plan, source, deployment, generation: None };
+    let rendering = Rendering { plan, source, deployment, generation: None, mesh: None };
     let mut bootstrap = rendering.process();
     bootstrap.static_resources = Some(StaticResources {
         listeners: vec![rendering.listener()?],
@@ -59,7 +67,7 @@ pub fn to_yaml(plan: &Plan, name: &str, source: &str, deployment: &Deployment) -
 /// Places and contents of the notes by which Envoy follows key files that change; to be there before it starts. They name files
 /// and hold no key.
 pub fn key_notes(plan: &Plan, deployment: &Deployment) -> Result<Vec<(PathBuf, String)>, Error> {
-    Rendering { plan, source: "", deployment, generation: None }.notes()
+    Rendering { plan, source: "", deployment, generation: None, mesh: None }.notes()
 }
 
 fn print(message: &impl serde::Serialize) -> Result<String, Error> {
@@ -248,7 +256,7 @@ impl Rendering<'_> {
     /// One instance of the filter. `target` tells the instances in clusters apart; they share one virtual machine, which
     /// must not be the listener's: a call of one into a cluster of the other would re-enter it.
     fn wasm(&self, role: &str, target: Option<&str>, config: &KtConfig) -> Result<Any, Error> {
-        let name = target.map_or_else(|| role.to_owned(), |target| format!("{role}_{target}"));
+        let name = instance(role, target);
         Ok(Any::Wasm(Wasm {
             config: PluginConfig {
                 root_id: name.clone(),
@@ -266,9 +274,7 @@ impl Rendering<'_> {
                 vm_config: VmConfig {
                     vm_id: role.into(),
                     runtime: "envoy.wasm.runtime.v8".into(),
-                    code: AsyncDataSource {
-                        local: DataSource::Filename(self.deployment.wasm.display().to_string()),
-                    },
+                    code: self.wasm_code(),
                     // Its value reaches the module and no configuration. Clusters' instances make no hashes.
                     environment_variables: target
                         .is_none()
@@ -281,9 +287,31 @@ impl Rendering<'_> {
         }))
     }
 
+    fn wasm_code(&self) -> AsyncDataSource {
+        match self.mesh.and_then(mesh::Mesh::remote_wasm) {
+            Some(remote) => AsyncDataSource::Remote(remote),
+            None => AsyncDataSource::Local(DataSource::Filename(self.deployment.wasm.display().to_string())),
+        }
+    }
+
     fn route_configuration(&self) -> RouteConfiguration {
         let mut routes: Vec<Route> = HEALTH_PATHS.iter().map(|path| health_route(path)).collect();
-        routes.push(Route {
+        routes.push(self.api_route());
+        RouteConfiguration {
+            name: "kt".into(),
+            virtual_hosts: vec![VirtualHost {
+                name: "kt".into(),
+                domains: vec!["*".into()],
+                // The largest body, the buffer from which an attempt is repeated, and the bound of a held answer.
+                request_body_buffer_limit: self.buffer_bytes(),
+                routes,
+            }],
+        }
+    }
+
+    /// Everything that is not answered by Envoy itself.
+    fn api_route(&self) -> Route {
+        Route {
             r#match: RouteMatch::Prefix("/".into()),
             action: Action::Route(Box::new(RouteAction {
                 cluster_specifier: self.cluster_specifier(),
@@ -303,16 +331,6 @@ impl Rendering<'_> {
                 false => Vec::new(),
             },
             typed_per_filter_config: BTreeMap::new(),
-        });
-        RouteConfiguration {
-            name: "kt".into(),
-            virtual_hosts: vec![VirtualHost {
-                name: "kt".into(),
-                domains: vec!["*".into()],
-                // The largest body, the buffer from which an attempt is repeated, and the bound of a held answer.
-                request_body_buffer_limit: self.buffer_bytes(),
-                routes,
-            }],
         }
     }
 
@@ -390,6 +408,11 @@ impl Rendering<'_> {
             },
         })
     }
+}
+
+/// Name of one instance of the filter.
+fn instance(role: &str, target: Option<&str>) -> String {
+    target.map_or_else(|| role.to_owned(), |target| format!("{role}_{target}"))
 }
 
 fn previous_hosts() -> Extension {

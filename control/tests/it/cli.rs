@@ -156,6 +156,22 @@ fn try_runs_a_transcript_at_any_chunk_size() {
 }
 
 #[test]
+fn meshes_are_told_apart_by_their_formats() {
+    let (status, out, err) =
+        run(&["render", "-", "--format", "istio", "--namespace", "ai", "--selector", "app=llm"], QUICK_START);
+    assert_eq!(status, 0, "{err}");
+    assert!(out.contains("kind: EnvoyFilter") && out.contains("namespace: ai") && out.contains("app: llm"));
+    // Envoy Gateway takes the filter from an image only.
+    assert_eq!(run(&["render", "-", "--format", "envoy-gateway"], QUICK_START).0, 2);
+    let image = "oci://registry.example.com/kt-filter:0.1.0";
+    let (status, out, _) =
+        run(&["render", "-", "--format", "envoy-gateway", "--wasm-url", image], QUICK_START);
+    assert_eq!(status, 0);
+    assert!(out.contains("url: registry.example.com/kt-filter:0.1.0"), "{out}");
+    assert_eq!(run(&["render", "-", "--format", "xds"], QUICK_START).0, 2);
+}
+
+#[test]
 fn words_that_mean_nothing_are_refused() {
     assert_eq!(run(&["gateway", "run", "--listen", "nowhere"], "").0, 2);
     assert_eq!(run(&["render", "-", "--format", "nginx"], "").0, 2);

@@ -272,3 +272,41 @@ fn the_only_target_is_given_the_time_it_asks_for() {
     assert_eq!(status, 429);
     assert!(started.elapsed() >= Duration::from_millis(900), "{:?}", started.elapsed());
 }
+
+#[test]
+fn files_for_xds_are_what_envoy_starts_with() {
+    let folder = Folder::new();
+    let upstream = echo();
+    let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let policy = format!(
+        "pack: {{name: p, version: 1.0.0}}\npolicies: {{chain: [audit-logger]}}\n\
+         gateway: {{listen: '{listen}', admin: '127.0.0.1:{}'}}\n\
+         providers: {{targets: [{{id: a, provider: openai-compatible, base_url: 'http://127.0.0.1:{upstream}', \
+         secret_key_ref: {{file: filter-key}}}}]}}\n",
+        free_port()
+    );
+    std::fs::write(folder.path().join("policy-config.yaml"), policy).unwrap();
+    let rendered = Command::new(env!("CARGO_BIN_EXE_kt-control"))
+        .current_dir(folder.path())
+        .args(["render", "policy-config.yaml", "--format", "xds", "--out", "xds", "--wasm", "kt_filter.wasm"])
+        .args(["--access-log", "access.log"])
+        .output()
+        .unwrap();
+    assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+    assert!(rendered.stdout.is_empty());
+    let child = Command::new(program())
+        .current_dir(folder.path())
+        .args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "error", "-c", "xds/envoy.yaml"])
+        .spawn()
+        .unwrap();
+    let gateway = Gateway { child, listen, folder };
+    let started = Instant::now();
+    while TcpStream::connect(gateway.listen).is_err() {
+        assert!(started.elapsed() < Duration::from_secs(30), "Envoy did not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (status, _, head) = gateway.post("/v1/models", "x-a: 1", "{}");
+    assert_eq!(status, 200);
+    assert!(head.contains("authorization: bearer first\r\n"), "{head}");
+    assert_eq!(gateway.post("/v1/x", "x-refuse: 1", "{}").0, 400);
+}

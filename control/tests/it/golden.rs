@@ -4,6 +4,7 @@ use crate::envoy::{Folder, accepts};
 use crate::{compare, files};
 use kt_control::command;
 use kt_control::deployment::Deployment;
+use kt_control::render::envoy::mesh::{self, Kind, Mesh};
 use kt_control::render::envoy::to_yaml;
 use std::path::Path;
 
@@ -29,6 +30,40 @@ fn render(path: &Path) -> String {
 fn policy_files_render_as_before() {
     for path in files("golden", "yaml") {
         compare(&path.with_extension("envoy.yaml"), &render(&path));
+    }
+}
+
+/// A mesh in which everything is as usual.
+fn mesh(kind: Kind) -> Mesh {
+    let namespace = if matches!(kind, Kind::Istio { .. }) { "istio-system" } else { "default" };
+    let wasm_url = Some("oci://registry.example.com/kt-filter:0.1.0".to_owned());
+    Mesh { namespace: namespace.into(), wasm_url, wasm_sha256: None, kind }
+}
+
+#[test]
+fn policy_files_render_for_meshes_as_before() {
+    let istio = mesh(Kind::Istio {
+        selector: [("istio".to_owned(), "ingressgateway".to_owned())].into_iter().collect(),
+    });
+    let envoy_gateway =
+        mesh(Kind::EnvoyGateway { class: "eg".into(), envoy_image: "envoyproxy/envoy:v1.40.0".into() });
+    let mut deployment = deployment();
+    deployment.wasm = "/etc/kt/plugin.wasm".into();
+    deployment.ca_file = "/etc/ssl/certs/ca-certificates.crt".into();
+    for path in files("golden", "yaml") {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let loaded = command::check(name, std::fs::read_to_string(&path).unwrap()).unwrap();
+        for (ending, mesh) in [("istio.yaml", &istio), ("envoy-gateway.yaml", &envoy_gateway)] {
+            let yaml = match mesh::to_yaml(&loaded.plan, name, &loaded.source.text, &deployment, mesh) {
+                Ok(yaml) => yaml,
+                Err(error) => {
+                    // It has a target with TLS at an address.
+                    assert_eq!((name, ending), ("every-option.yaml", "envoy-gateway.yaml"), "{error}");
+                    continue;
+                }
+            };
+            compare(&path.with_extension(ending), &yaml);
+        }
     }
 }
 

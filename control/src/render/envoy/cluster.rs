@@ -4,6 +4,7 @@
 //! before the request leaves. The key of one target once reached another that way.
 
 use super::files::config_source;
+use super::mesh::{Kind, Mesh, WASM_TYPE};
 use super::{Error, Rendering};
 use crate::envoy::*;
 use crate::render::plugin;
@@ -17,10 +18,13 @@ use std::time::Duration;
 
 /// Envoy's defaults (three retries at once) would turn a provider's outage into errors under load. The gateway bounds load
 /// at the listener.
-const UNBOUNDED: u32 = 1_000_000;
+pub(super) const UNBOUNDED: u32 = 1_000_000;
+
+/// The filter's role in clusters.
+pub(super) const ATTEMPT: &str = "kt_attempt";
 
 /// Name of a cluster in metrics, whatever its generation.
-fn stat_name(target: &Target) -> String {
+pub(super) fn stat_name(target: &Target) -> String {
     format!("kt_{}", target.id)
 }
 
@@ -30,14 +34,19 @@ fn secret_name(target: &Target) -> String {
 
 impl Rendering<'_> {
     /// Names under which the filter knows a target's clusters, and the clusters' own.
-    pub(super) fn cluster_names(&self, target: &Target) -> impl Iterator<Item = (String, String)> {
+    pub(super) fn cluster_names(&self, target: &Target) -> impl Iterator<Item = (String, String)> + use<> {
         let generation =
             self.generation.map(|generation| format!("@{}", generation.number)).unwrap_or_default();
         let twin = target.has_streaming_twin().then(|| streaming_twin(&target.id));
-        [target.id.clone()].into_iter().chain(twin).map(move |name| {
-            let cluster = format!("kt_{name}{generation}");
+        let names = [target.id.clone()].into_iter().chain(twin);
+        let named = names.map(|name| {
+            let cluster = match self.mesh {
+                Some(mesh) => mesh.cluster(self.plan, target, &name),
+                None => format!("kt_{name}{generation}"),
+            };
             (name, cluster)
-        })
+        });
+        named.collect::<Vec<_>>().into_iter()
     }
 
     pub(super) fn clusters(&self, target: &Target) -> Result<Vec<Cluster>, Error> {
@@ -76,16 +85,6 @@ impl Rendering<'_> {
         let is_address = endpoint.ip().is_some();
         let stat_name = stat_name(target);
         let endpoint_breaker = endpoint_breaker(target);
-        let protocol = Any::HttpProtocolOptions(HttpProtocolOptions {
-            common_http_protocol_options: HttpProtocolCommonOptions {
-                // The wall clock of one attempt; ending it counts as a reset, so the next target is tried.
-                max_stream_duration: Some(Seconds(limit)),
-                ..HttpProtocolCommonOptions::default()
-            },
-            upstream_protocol_options: upstream_protocol(endpoint.tls),
-            outlier_detection: endpoint_breaker.and_then(|_| error_matcher(&target.retry)),
-            http_filters: self.attempt_filters(target)?,
-        });
         let lb_endpoint = LbEndpoint {
             endpoint: Endpoint {
                 hostname: endpoint.authority(),
@@ -104,14 +103,7 @@ impl Rendering<'_> {
                     keepalive_interval: 10,
                 },
             },
-            circuit_breakers: CircuitBreakers {
-                thresholds: vec![Thresholds {
-                    max_connections: UNBOUNDED,
-                    max_pending_requests: UNBOUNDED,
-                    max_requests: UNBOUNDED,
-                    max_retries: UNBOUNDED,
-                }],
-            },
+            circuit_breakers: unbounded(),
             outlier_detection: endpoint_breaker.map(outlier_detection),
             common_lb_config: endpoint_breaker.map(|_| CommonLbConfig {
                 // Zero would answer 503 for a target whose only endpoint is ejected, instead of going on to the next target.
@@ -124,12 +116,29 @@ impl Rendering<'_> {
                 endpoints: vec![LocalityLbEndpoints { lb_endpoints: vec![lb_endpoint] }],
             },
             transport_socket: endpoint.tls.then(|| self.tls(&endpoint.host, endpoint.ip())),
-            typed_extension_protocol_options: BTreeMap::from([(
-                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
-                protocol,
-            )]),
+            typed_extension_protocol_options: self.protocol_options(target, limit)?,
             name,
         })
+    }
+
+    /// How a target is spoken to: the time of one attempt, the protocol, and the filters that every attempt passes.
+    pub(super) fn protocol_options(
+        &self,
+        target: &Target,
+        limit: Duration,
+    ) -> Result<BTreeMap<String, Any>, Error> {
+        let protocol = Any::HttpProtocolOptions(HttpProtocolOptions {
+            common_http_protocol_options: HttpProtocolCommonOptions {
+                // The wall clock of one attempt; ending it counts as a reset, so the next target is tried.
+                max_stream_duration: Some(Seconds(limit)),
+                ..HttpProtocolCommonOptions::default()
+            },
+            upstream_protocol_options: upstream_protocol(target.endpoint.tls),
+            outlier_detection: endpoint_breaker(target).and_then(|_| error_matcher(&target.retry)),
+            http_filters: self.attempt_filters(target)?,
+        });
+        let name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+        Ok(BTreeMap::from([(name.to_owned(), protocol)]))
     }
 
     fn tls(&self, host: &str, address: Option<IpAddr>) -> Extension {
@@ -155,8 +164,13 @@ impl Rendering<'_> {
         if plugin::has_attempt_role(self.plan) {
             // First, so that the filter never sees the key of the target before.
             filters.push(header_mutation(remove_authorization()));
-            let wasm = self.wasm("kt_attempt", Some(&target.id), &plugin::attempt(target))?;
-            filters.push(Extension::new(super::WASM_FILTER, wasm));
+            filters.push(match self.mesh {
+                // Istio sends the filters by their names, which lets its agent fetch an image.
+                Some(Mesh { kind: Kind::Istio { .. }, .. }) => {
+                    Extension::discovered(super::instance(ATTEMPT, Some(&target.id)), WASM_TYPE)
+                }
+                _ => Extension::new(super::WASM_FILTER, self.attempt_wasm(target)?),
+            });
         }
         match &target.key {
             KeySource::Env(name) => {
@@ -180,6 +194,11 @@ impl Rendering<'_> {
         Ok(filters)
     }
 
+    /// The filter's role in a target's cluster.
+    pub(super) fn attempt_wasm(&self, target: &Target) -> Result<Any, Error> {
+        self.wasm(ATTEMPT, Some(&target.id), &plugin::attempt(target))
+    }
+
     fn injected_credential(&self, target: &Target) -> Extension {
         let name = secret_name(target);
         let sds_config = self.note(&name).map(|note| config_source(&note));
@@ -195,6 +214,18 @@ impl Rendering<'_> {
                 credential: Extension::new("envoy.http.injected_credentials.generic", credential),
             }),
         )
+    }
+}
+
+/// No limit but the listener's.
+pub(super) fn unbounded() -> CircuitBreakers {
+    CircuitBreakers {
+        thresholds: vec![Thresholds {
+            max_connections: UNBOUNDED,
+            max_pending_requests: UNBOUNDED,
+            max_requests: UNBOUNDED,
+            max_retries: UNBOUNDED,
+        }],
     }
 }
 
@@ -243,7 +274,7 @@ fn error_matcher(retry: &config::Retry) -> Option<HttpOutlierDetection> {
 }
 
 /// Ejects single endpoints of a target. The breaker of the target as a whole is the filter's.
-fn outlier_detection(breaker: &config::CircuitBreaker) -> OutlierDetection {
+pub(super) fn outlier_detection(breaker: &config::CircuitBreaker) -> OutlierDetection {
     let recovery = Seconds::from_secs(breaker.recovery_timeout_seconds);
     OutlierDetection {
         consecutive_5xx: breaker.failure_threshold,

@@ -91,7 +91,7 @@ impl Files {
         deployment: &Deployment,
         generation: &Generation<'_>,
     ) -> Result<Files, Error> {
-        let rendering = Rendering { plan, source, deployment, generation: Some(generation) };
+        let rendering = Rendering { plan, source, deployment, generation: Some(generation), mesh: None };
         let mut bootstrap = rendering.process();
         bootstrap.dynamic_resources = Some(DynamicResources {
             lds_config: config_source(&generation.listeners()),
