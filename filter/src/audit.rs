@@ -5,9 +5,11 @@
 //! so a chain's order is the file's.
 
 use crate::host;
+use crate::metrics;
 use kt_core::chain::{Chain, chain_key};
 use kt_core::digest::{Key, keyed};
 use kt_core::exchange::Gateway;
+use kt_core::measure::Kind;
 use kt_core::router::key_from;
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
@@ -70,6 +72,7 @@ pub(crate) fn seal(line: &mut Vec<u8>) {
         chain.seal(line, &heads);
         let head = chain.head();
         host::set_shared(&place(&head.chain), head.to_text().as_bytes(), 0);
+        metrics::record(Kind::Gauge, &["kt_audit_chain_seq;chain=", &head.chain], head.seq);
     });
 }
 

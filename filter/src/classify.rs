@@ -4,13 +4,9 @@
 //! of its own, which this call therefore cannot re-enter. Invariant: memory is bounded, shared by all workers, and survives a VM.
 
 use crate::host;
+use crate::metrics;
+use kt_core::measure::Kind;
 use kt_core::router::{Classification, Memory};
-use proxy_wasm::types::MetricType;
-use std::cell::RefCell;
-
-thread_local! {
-    static COUNTERS: RefCell<Vec<(&'static str, u32)>> = const { RefCell::new(Vec::new()) };
-}
 
 /// A question under way.
 pub(crate) struct Question {
@@ -41,14 +37,5 @@ pub(crate) fn remember(memory: &Memory, route: u32, now_ns: u64) {
 
 /// Counts how a target was picked. `outcome` is one of a few words.
 pub(crate) fn count(outcome: &'static str) {
-    let known = COUNTERS.with_borrow(|counters| counters.iter().find(|(word, _)| *word == outcome).copied());
-    let counter = known.or_else(|| {
-        let counter =
-            host::define_metric(MetricType::Counter, &["kt_router_total;outcome=", outcome].concat())?;
-        COUNTERS.with_borrow_mut(|counters| counters.push((outcome, counter)));
-        Some((outcome, counter))
-    });
-    if let Some((_, counter)) = counter {
-        host::count_metric(counter);
-    }
+    metrics::record(Kind::Counter, &["kt_router_total;outcome=", outcome], 1);
 }

@@ -7,6 +7,7 @@ use crate::audit;
 use crate::classify::{self, Question};
 use crate::cut;
 use crate::host::{self, state};
+use crate::metrics;
 use kt_core::attempt::trail::Trail;
 use kt_core::event::Latency;
 use kt_core::exchange::{
@@ -445,7 +446,7 @@ impl HttpContext for DownstreamFilter {
         }
         let timing = self.timing();
         // An empty value says that no event is wanted; without a value Envoy writes a line of its own.
-        let mut line = self.exchange.finish(&timing).unwrap_or_default();
+        let mut line = self.exchange.finish_measured(&timing, &mut metrics::record).unwrap_or_default();
         if !line.is_empty() {
             if self.exchange.is_chained() {
                 audit::seal(&mut line);

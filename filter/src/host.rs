@@ -140,9 +140,9 @@ pub(crate) fn define_metric(kind: MetricType, name: &str) -> Option<u32> {
     hostcalls::define_metric(kind, name).ok()
 }
 
-/// Counts one.
-pub(crate) fn count_metric(metric: u32) {
-    let _ = hostcalls::increment_metric(metric, 1);
+/// Counts so many.
+pub(crate) fn count_metric(metric: u32, by: u64) {
+    let _ = hostcalls::increment_metric(metric, i64::try_from(by).unwrap_or(i64::MAX));
 }
 
 /// Sets a gauge, or adds to a histogram.

@@ -10,6 +10,7 @@ mod classify;
 mod cut;
 mod downstream;
 mod host;
+mod metrics;
 mod root;
 mod shared;
 

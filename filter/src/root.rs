@@ -7,8 +7,10 @@ use crate::audit;
 use crate::cut;
 use crate::downstream::DownstreamFilter;
 use crate::host;
+use crate::metrics;
 use crate::shared::SharedData;
 use kt_core::exchange::Gateway;
+use kt_core::measure::Kind;
 use kt_core::plugin::{Attempt, PluginConfig};
 use kt_core::routing::Routing;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
@@ -76,8 +78,10 @@ impl RootContext for Root {
             }
             Ok(PluginConfig::Downstream(plugin)) => match Gateway::new(*plugin) {
                 Ok(gateway) => {
-                    let gateway = gateway.with_shared(Box::new(SharedData::default()));
+                    let gateway = gateway.with_shared(Box::new(SharedData));
                     audit::share_key(&gateway);
+                    metrics::record(Kind::Counter, &["kt_vm_starts_total"], 1);
+                    gateway.declare(&mut metrics::record);
                     self.role = Role::Downstream(Rc::new(gateway));
                     if self.usual_tick() != Duration::ZERO {
                         host::tick_every(self.usual_tick());

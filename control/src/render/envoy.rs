@@ -89,8 +89,20 @@ const AUDIT_KEY: &str = "KT_AUDIT_KEY";
 const NEXT_TARGET: &str = "wasm.kt.next";
 
 /// Labels of the filter's metrics, which it writes as `name;label=value`.
-const METRIC_LABELS: &[&str] =
-    &["target", "code", "policy", "verdict", "reason", "kind", "direction", "ended", "endpoint", "outcome"];
+const METRIC_LABELS: &[&str] = &[
+    "target",
+    "code",
+    "policy",
+    "verdict",
+    "reason",
+    "kind",
+    "direction",
+    "endpoint",
+    "outcome",
+    "mode",
+    "model",
+    "chain",
+];
 
 /// Envoy answers these itself, so that a broken filter does not look like a dead process.
 const HEALTH_PATHS: &[&str] = &["/healthz", "/readyz"];

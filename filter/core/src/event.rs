@@ -133,7 +133,7 @@ pub enum Unread {
 
 impl Unread {
     /// As in the event.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Unread::Passthrough => "passthrough",
             Unread::NoPolicy => "no_policy",

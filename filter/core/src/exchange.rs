@@ -22,9 +22,10 @@ pub use stream::ChunkStep;
 use crate::diagnostic::Diagnostic;
 use crate::digest::Key;
 use crate::event::Ended;
+use crate::measure::{Sink, texts_read};
 use crate::message::Endpoint;
 use crate::plugin::Downstream;
-use crate::policy::{Active, Automata, Chain, Facts, Scratch};
+use crate::policy::{Active, Automata, Chain, Direction, Facts, Scratch};
 use crate::reply::Reply;
 use crate::router::Patience;
 use crate::routing::{Routing, Shared};
@@ -104,6 +105,15 @@ impl Gateway {
         self.routing.as_ref()
     }
 
+    /// Makes the counters of all policies known that read anything: one that reads nothing is to be seen.
+    pub fn declare(&self, sink: &mut Sink) {
+        for direction in [Direction::Request, Direction::Response] {
+            self.chain
+                .readers(self.chain.all(), direction)
+                .for_each(|policy| texts_read(policy.name(), 0, sink));
+        }
+    }
+
     /// Sets the key of its hashes. Without one anybody could make them.
     pub fn set_key(&self, key: Key) {
         self.key.set(key);
@@ -173,6 +183,11 @@ impl Exchange {
 
     /// The event's line, once the exchange is over; `None` if none is wanted.
     pub fn finish(&mut self, timing: &Timing) -> Option<Vec<u8>> {
+        self.finish_measured(timing, &mut |_, _, _| {})
+    }
+
+    /// The same, and tells what is counted of it.
+    pub fn finish_measured(&mut self, timing: &Timing, sink: &mut Sink) -> Option<Vec<u8>> {
         if let Some(routing) = &self.gateway.routing {
             let end = match () {
                 // What the gateway ended itself says nothing about the upstream, however Envoy calls it.
@@ -184,7 +199,7 @@ impl Exchange {
             };
             self.account.close(routing, &timing.trail, end);
         }
-        record::line(self, timing)
+        record::close(self, timing, sink)
     }
 
     /// Whether its event is to be a link of a chain.

@@ -21,6 +21,7 @@ pub mod plugin;
 pub mod routing;
 pub mod targets;
 
+pub mod measure;
 pub mod message;
 pub mod sse;
 

@@ -294,6 +294,12 @@ impl Chain {
         self.active_links(active).any(|link| link.policy.reads(direction))
     }
 
+    /// The active policies that read texts that travel this way.
+    pub(crate) fn readers(&self, active: Active, direction: Direction) -> impl Iterator<Item = PolicyKind> {
+        let links = self.active_links(active).filter(move |link| link.policy.reads(direction));
+        links.map(|link| link.policy.kind())
+    }
+
     /// Whether the event of this exchange is wanted.
     pub fn audits(&self, active: Active) -> bool {
         self.active_links(active).any(|link| matches!(link.policy, Policy::Audit))

@@ -17,6 +17,7 @@ mod failure;
 mod fallback;
 mod http2;
 mod keys;
+mod metrics;
 mod quick_start;
 mod router;
 mod routing;

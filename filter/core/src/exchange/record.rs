@@ -5,10 +5,11 @@ use crate::attempt::trail::Trail;
 use crate::chain;
 use crate::cost::{self, Usd};
 use crate::event::{self, Ended, Event, FindingCount, Latency, PickedBy, Routed, Scanned, Tally, Verdict};
+use crate::measure::{Measured, Sink, texts_read};
 use crate::message::response::Response;
 use crate::message::usage::Usage;
 use crate::message::{Endpoint, Unscanned};
-use crate::policy::Finding;
+use crate::policy::{Direction, Finding};
 use std::fmt::Display;
 
 /// Distinct findings that are kept; beyond that only their counts by kind matter, which the first ones show.
@@ -59,6 +60,8 @@ pub(super) struct Record {
     pub prompt_bytes: u64,
     /// Text of the answer so far.
     pub said_bytes: u64,
+    /// Most text of a stream that was held back at once.
+    pub most_held_bytes: u64,
     pub scanned: Scanned,
     pub unscanned: Unscanned,
     /// The last score of the answer, as it is written.
@@ -183,8 +186,8 @@ fn cost(exchange: &Exchange, tally: Option<&Tally>, target: Option<&str>) -> Opt
     }
 }
 
-/// The event's line; `None` if the chain does not ask for it.
-pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
+/// Tells what is counted, and gives the event's line; `None` if the chain does not ask for it.
+pub(super) fn close(exchange: &Exchange, timing: &Timing, sink: &mut Sink) -> Option<Vec<u8>> {
     let record = &exchange.record;
     let config = &exchange.gateway.config;
     let ended = match record.ended {
@@ -193,15 +196,44 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
         None if timing.upstream_failed => Ended::UpstreamError,
         None => Ended::Completed,
     };
+    if !record.audits {
+        return None;
+    }
+    let target = timing.trail.last().map(|tried| tried.target.as_str()).or(record.only_target.as_deref());
+    let tally = tally(exchange, ended, timing);
+    let cost = cost(exchange, tally.as_ref(), target);
+    let endpoint = if record.endpoint.is_empty() { "none" } else { record.endpoint };
+    let known = config.targets.iter().find(|known| Some(known.id.as_str()) == target);
+    let measured = Measured {
+        endpoint,
+        target: known.map_or("none", |target| target.id.as_str()),
+        model: known.and_then(|target| target.model.as_deref()).unwrap_or("any"),
+        status: timing.status,
+        verdict: record.verdict.name(),
+        findings: &record.findings,
+        scanned: &record.scanned,
+        unscanned: &record.unscanned,
+        latency: &timing.latency,
+        held_bytes: exchange.stream.as_ref().map(|_| record.most_held_bytes),
+        tally: tally.as_ref(),
+        cost,
+    };
+    measured.tell(sink);
+    let read = [
+        (Direction::Request, record.scanned.request_texts),
+        (Direction::Response, record.scanned.response_texts),
+    ];
+    for (direction, texts) in read.into_iter().filter(|(_, texts)| *texts > 0) {
+        let policies = exchange.gateway.chain.readers(exchange.active, direction);
+        policies.for_each(|policy| texts_read(policy.name(), texts, sink));
+    }
     let unremarkable = ended == Ended::Completed && record.findings.is_empty() && timing.status < 400;
-    if !record.audits || (config.audit().log_all_access == Some(false) && unremarkable) {
+    if config.audit().log_all_access == Some(false) && unremarkable {
         return None;
     }
     let caller = exchange.client_key().map(|key| chain::caller(&exchange.gateway.key.get(), key));
-    let target = timing.trail.last().map(|tried| tried.target.as_str()).or(record.only_target.as_deref());
-    let tally = tally(exchange, ended, timing);
     let event = Event {
-        cost: cost(exchange, tally.as_ref(), target),
+        cost,
         time: event::rfc3339(timing.unix_ms),
         request_id: &record.request_id,
         pack: &config.pack.name,
@@ -209,7 +241,7 @@ pub(super) fn line(exchange: &Exchange, timing: &Timing) -> Option<Vec<u8>> {
         pack_enabled: config.pack.enabled,
         config_sha256: &config.config_sha256,
         caller: caller.as_deref(),
-        endpoint: if record.endpoint.is_empty() { "none" } else { record.endpoint },
+        endpoint,
         stream: record.stream,
         model_requested: exchange.head.model_requested().map(name),
         routed: record.routed.as_ref(),

@@ -176,6 +176,7 @@ impl Exchange {
         if held > MAX_HELD_BYTES {
             return Err(Stop::Uninspectable("too much text is held back"));
         }
+        self.record.most_held_bytes = self.record.most_held_bytes.max(held);
         stream.release(out);
         Ok(())
     }
