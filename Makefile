@@ -100,5 +100,5 @@ clean: ## removes what was built, and stops the gateway
 .venv: .venv/ready ## installs Envoy and the SDKs that the tests use
 
 # The file is the last thing made, so an installation that was cut off is done again.
-.venv/ready: tests/requirements.txt tests/sdk/node/package-lock.json tests/mesh/package-lock.json
+.venv/ready: tests/requirements.txt $(wildcard tests/sdk/python/*.txt) tests/sdk/node/package-lock.json tests/mesh/package-lock.json
 	@PYTHON="$(PYTHON)" envoy/venv.sh

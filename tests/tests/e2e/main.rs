@@ -11,12 +11,14 @@
 
 mod audit;
 mod corpus;
+mod crowd;
 mod cost;
 mod doctor;
 mod failure;
 mod fallback;
 mod http2;
 mod keys;
+mod matrix;
 mod metrics;
 mod quick_start;
 mod router;
