@@ -47,6 +47,10 @@ panic-wasm: wasm-target
 wasm-target:
 	@if command -v rustup >/dev/null && ! rustup target list --installed | grep -qx wasm32-wasip1; then rustup target add wasm32-wasip1; fi
 
+.PHONY: wasm-image
+wasm-image: build ## the filter as OCI images, in the layouts that Istio and Envoy Gateway fetch
+	@"$(RELEASE)/kt-control" wasm-image --wasm "$(WASM)" --out "$(CARGO_TARGET_DIR)/kt-filter-image"
+
 .PHONY: envoy-up
 envoy-up: build ## starts the gateway for POLICY_CONFIG and prints what to try
 	@POLICY_CONFIG="$(POLICY_CONFIG)" envoy/up.sh

@@ -4,7 +4,7 @@
 
 use crate::command::{
     self, Status, audit, diff, doctor, dry_run, explain, gateway, init, lint, models, render, scan, schema,
-    test,
+    test, wasm_image,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -36,6 +36,8 @@ enum Command {
     Models(models::Options),
     /// Prints the JSON Schema of policy-config.yaml
     Schema(schema::Options),
+    /// Writes the filter as OCI images, for meshes that fetch it from a registry
+    WasmImage(wasm_image::Options),
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +90,7 @@ impl Cli {
             Command::Doctor(options) => options.run(),
             Command::Render(options) => options.run(),
             Command::Schema(options) => options.run(),
+            Command::WasmImage(options) => options.run(),
             Command::Gateway(Gateway { command: GatewayCommand::Run(options) }) => options.run(),
             Command::Policy(Policy { command: PolicyCommand::Lint(options) }) => options.run(),
             Command::Audit(command) => command.run(),

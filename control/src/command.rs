@@ -15,6 +15,7 @@ pub mod render;
 pub mod scan;
 pub mod schema;
 pub mod test;
+pub mod wasm_image;
 
 use crate::lint::Here;
 use crate::report::{self, Finding, Format};

@@ -12,6 +12,7 @@ pub mod envoy;
 pub mod explanations;
 pub mod kubernetes;
 pub mod lint;
+pub mod oci;
 pub mod render;
 pub mod report;
 pub mod scenario;

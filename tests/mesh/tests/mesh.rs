@@ -110,17 +110,22 @@ fn with_target(upstream: &Upstream) -> Value {
     config
 }
 
-#[test]
-fn policies_work_in_an_envoy_that_was_configured_by_hand() {
-    let upstream = demo();
+/// An Envoy whose configuration was written by hand, with the filter put in.
+fn by_hand(upstream: &Upstream, wasm: &Path) -> Gateway {
     let listener = free_address();
-    let plugin = rendered(&with_target(&upstream), listener, &["--format", "plugin"]);
+    let plugin = rendered(&with_target(upstream), listener, &["--format", "plugin"]);
     let bootstrap = include_str!("by_hand.yaml")
         .replace("LISTENER_PORT", &listener.port().to_string())
         .replace("UPSTREAM_PORT", &upstream.address().port().to_string())
-        .replace("WASM", repository::wasm().unwrap().to_str().unwrap())
+        .replace("WASM", wasm.to_str().unwrap())
         .replace("PLUGIN", &json!(plugin).to_string());
-    let gateway = Setup::new("").start_rendered(listener, &bootstrap);
+    Setup::new("").start_rendered(listener, &bootstrap)
+}
+
+#[test]
+fn policies_work_in_an_envoy_that_was_configured_by_hand() {
+    let upstream = demo();
+    let gateway = by_hand(&upstream, &repository::wasm().unwrap());
     assert_eq!(
         said(&gateway.send(&chat("Write to jane.roe@example.com"))),
         "You said: Write to [REDACTED:EMAIL]"
@@ -134,6 +139,61 @@ fn policies_work_in_an_envoy_that_was_configured_by_hand() {
     let events = gateway.await_events(3);
     let verdicts: Vec<&str> = events.iter().map(|event| event["verdict"].as_str().unwrap()).collect();
     assert_eq!(verdicts, ["redact", "block", "redact"]);
+}
+
+/// A manifest of an image layout by its tag, and the bytes of its only layer.
+fn layer(layout: &Path, tag: &str) -> (Value, Vec<u8>) {
+    let json = |path: &Path| -> Value { serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap() };
+    let index = json(&layout.join("index.json"));
+    let tagged = |manifest: &&Value| manifest["annotations"]["org.opencontainers.image.ref.name"] == tag;
+    let descriptor = index["manifests"].as_array().unwrap().iter().find(tagged).unwrap().clone();
+    let blob = |descriptor: &Value| {
+        let digest = descriptor["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap().to_owned();
+        let file = layout.join("blobs/sha256").join(&digest);
+        let sum = Command::new("sha256sum").arg(&file).output().unwrap();
+        assert!(String::from_utf8(sum.stdout).unwrap().starts_with(&digest));
+        assert_eq!(descriptor["size"], std::fs::metadata(&file).unwrap().len());
+        file
+    };
+    let manifest = json(&blob(&descriptor));
+    blob(&manifest["config"]);
+    let bytes = std::fs::read(blob(&manifest["layers"][0])).unwrap();
+    (manifest, bytes)
+}
+
+#[test]
+fn envoy_loads_the_filter_from_its_images() {
+    let folder = tempfile::tempdir().unwrap();
+    let layouts = ["one", "two"].map(|name| folder.path().join(name));
+    let printed = layouts.each_ref().map(|layout| {
+        let output = Command::new(repository::kt_control().unwrap())
+            .arg("wasm-image")
+            .arg("--wasm")
+            .arg(repository::wasm().unwrap())
+            .args(["--tag", "1", "--out"])
+            .arg(layout)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    });
+    assert_eq!(printed[0], printed[1]);
+    let (manifest, artifact) = layer(&layouts[0], "1-artifact");
+    assert_eq!(manifest["config"]["mediaType"], "application/vnd.module.wasm.config.v1+json");
+    assert_eq!(manifest["layers"][0]["mediaType"], "application/vnd.module.wasm.content.layer.v1+wasm");
+    let (manifest, archive) = layer(&layouts[0], "1");
+    assert_eq!(manifest["layers"][0]["mediaType"], "application/vnd.oci.image.layer.v1.tar+gzip");
+    std::fs::write(folder.path().join("layer.tar.gz"), archive).unwrap();
+    let unpacked = Command::new("tar").args(["-xzf", "layer.tar.gz"]).current_dir(folder.path()).status();
+    assert!(unpacked.unwrap().success());
+    let plugin = folder.path().join("plugin.wasm");
+    assert!(
+        artifact == std::fs::read(&plugin).unwrap()
+            && artifact == std::fs::read(repository::wasm().unwrap()).unwrap()
+    );
+    let upstream = demo();
+    let gateway = by_hand(&upstream, &plugin);
+    assert_eq!(gateway.send(&chat(ATTACK)).status, 400);
 }
 
 #[test]
