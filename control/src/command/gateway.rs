@@ -9,12 +9,14 @@ pub(crate) mod process;
 use super::render::address;
 use super::{Loaded, Result, Status, check, complain, missing_keys, note, read};
 use crate::deployment::{Deployment, usual_wasm};
+use crate::render::envoy::short_digest;
 use crate::report::Finding;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use kt_core::config::OnError;
 use live::Live;
 use process::{Envoy, find_envoy};
+use serde_json::json;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -37,6 +39,12 @@ pub struct Options {
     /// Worker threads [default: one per processor]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: Option<u16>,
+    /// Address of Envoy's admin interface, instead of `gateway.admin`
+    #[arg(long, value_name = "IP:PORT", value_parser = address)]
+    admin: Option<SocketAddr>,
+    /// How Envoy and the gateway log
+    #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
     /// The filter
     #[arg(long, value_name = "PATH")]
     wasm: Option<PathBuf>,
@@ -46,6 +54,27 @@ pub struct Options {
     /// Certificates of the authorities that targets are checked against
     #[arg(long, value_name = "PATH")]
     ca_file: Option<PathBuf>,
+}
+
+/// A form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+impl LogFormat {
+    /// Envoy's words for it; its own are for people.
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            LogFormat::Text => &[],
+            LogFormat::Json => {
+                &["--log-format", r#"{"time":"%Y-%m-%dT%T.%e%z","level":"%l","logger":"%n","message":"%j"}"#]
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -73,10 +102,16 @@ impl Options {
         let program = find_envoy(self.envoy.clone())?;
         let deployment = self.deployment()?;
         let mut live = Live::prepare(&loaded, deployment, program.clone())?;
-        let mut envoy = Envoy::start(&program, &live.bootstrap(), self.concurrency, &loaded.plan)?;
+        let mut envoy = Envoy::start(
+            &program,
+            &live.bootstrap(),
+            self.concurrency,
+            self.log_format.arguments(),
+            &loaded.plan,
+        )?;
         let listen = self.listen.unwrap_or(loaded.plan.listen);
-        note(&format!(
-            "kt: `{}` on http://{listen}, admin on http://{}",
+        self.say(&format!(
+            "`{}` on http://{listen}, admin on http://{}",
             loaded.plan.config.pack.name, envoy.admin
         ));
         let mut looked_at = Instant::now();
@@ -103,7 +138,7 @@ impl Options {
         let outcome = match self.ready(name, text) {
             Ok(loaded) => {
                 if loaded.plan.admin != envoy.admin {
-                    note("kt: a new `gateway.admin` needs a restart");
+                    self.say("a new `gateway.admin` needs a restart");
                 }
                 live.apply(&loaded, envoy)
             }
@@ -113,8 +148,23 @@ impl Options {
             }
         };
         match outcome {
-            Ok(number) => note(&format!("kt: change {number} of `{name}` is in force")),
-            Err(error) => note(&format!("kt: `{name}` changed and was not taken over: {error:#}")),
+            Ok(number) => self.say(&format!("change {number} of `{name}` is in force")),
+            Err(error) => {
+                self.say(&format!("`{name}` changed and was not taken over: {error:#}"));
+                if let Err(error) = live.refuse(short_digest(text)) {
+                    self.say(&format!("Envoy cannot be told: {error:#}"));
+                }
+            }
+        }
+    }
+
+    /// Says what the gateway does, in the form in which Envoy logs.
+    fn say(&self, message: &str) {
+        match self.log_format {
+            LogFormat::Text => note(&format!("kt: {message}")),
+            LogFormat::Json => {
+                note(&json!({"level": "info", "logger": "kt", "message": message}).to_string())
+            }
         }
     }
 
@@ -124,6 +174,9 @@ impl Options {
         let missing = missing_keys(&loaded.source, &loaded.plan);
         if !missing.is_empty() {
             return Err(missing);
+        }
+        if let Some(admin) = self.admin {
+            loaded.plan.admin = admin;
         }
         match self.fail_mode {
             None => {}

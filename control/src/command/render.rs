@@ -205,7 +205,8 @@ fn write_files(plan: &Plan, source: &str, deployment: &Deployment, folder: &Path
     for (place, text) in &files.secrets {
         put(&draft, place, text)?;
     }
-    put(&draft, &generation.clusters(), &files.clusters([]).map_err(|error| anyhow!(error))?)?;
+    put(&draft, &generation.routes(), &files.routes(None).map_err(|error| anyhow!(error))?)?;
+    put(&draft, &generation.clusters(), &files.clusters([], false).map_err(|error| anyhow!(error))?)?;
     put(&draft, &generation.listeners(), &files.listeners)?;
     let bootstrap = folder.join("envoy.yaml");
     put(&draft, &bootstrap, &files.bootstrap)?;

@@ -35,6 +35,8 @@ pub enum Any {
     UpstreamCodec {},
     #[serde(rename = "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate")]
     PreviousHostsPredicate {},
+    #[serde(rename = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration")]
+    RouteConfiguration(Box<RouteConfiguration>),
     #[serde(rename = "type.googleapis.com/envoy.config.route.v3.FilterConfig")]
     FilterConfig(FilterConfig),
     #[serde(rename = "type.googleapis.com/envoy.extensions.router.cluster_specifiers.matcher.v3.MatcherClusterSpecifier")]

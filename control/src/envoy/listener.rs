@@ -39,8 +39,22 @@ pub struct HttpConnectionManager {
     pub http2_protocol_options: Http2ProtocolOptions,
     pub access_log: Vec<AccessLog>,
     pub local_reply_config: LocalReplyConfig,
-    pub route_config: RouteConfiguration,
+    #[serde(flatten)]
+    pub route_specifier: RouteSpecifier,
     pub http_filters: Vec<Extension>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RouteSpecifier {
+    RouteConfig(RouteConfiguration),
+    Rds(Rds),
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Rds {
+    pub config_source: super::ConfigSource,
+    pub route_config_name: String,
 }
 
 #[derive(Debug, Clone, Copy, Serialize)]

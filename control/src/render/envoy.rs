@@ -105,7 +105,16 @@ const METRIC_LABELS: &[&str] = &[
 ];
 
 /// Envoy answers these itself, so that a broken filter does not look like a dead process.
-const HEALTH_PATHS: &[&str] = &["/healthz", "/readyz"];
+const HEALTH_PATHS: &[&str] = &["/healthz", READY_PATH];
+
+/// Says also which configuration is in force.
+const READY_PATH: &str = "/readyz";
+
+/// Header of `/readyz` that names the configuration in force.
+const CONFIG_HEADER: &str = "x-kt-config";
+
+/// Name of the routes.
+const ROUTES: &str = "kt";
 
 const HEALTH_BODY: &str = r#"{"status":"ok"}"#;
 
@@ -242,7 +251,14 @@ impl Rendering<'_> {
             },
             access_log: self.access_log(),
             local_reply_config: local_reply::config(),
-            route_config: self.route_configuration(),
+            route_specifier: match self.generation {
+                None => RouteSpecifier::RouteConfig(self.route_configuration()),
+                // In a file of its own, so that what `/readyz` says can change while connections stay.
+                Some(generation) => RouteSpecifier::Rds(Rds {
+                    config_source: files::config_source(&generation.routes()),
+                    route_config_name: ROUTES.into(),
+                }),
+            },
             http_filters: vec![
                 decompressor(),
                 Extension::new(WASM_FILTER, self.wasm("kt_downstream", None, &self.downstream_plugin())?),
@@ -307,10 +323,10 @@ impl Rendering<'_> {
     }
 
     fn route_configuration(&self) -> RouteConfiguration {
-        let mut routes: Vec<Route> = HEALTH_PATHS.iter().map(|path| health_route(path)).collect();
+        let mut routes: Vec<Route> = HEALTH_PATHS.iter().map(|path| self.health_route(path)).collect();
         routes.push(self.api_route());
         RouteConfiguration {
-            name: "kt".into(),
+            name: ROUTES.into(),
             virtual_hosts: vec![VirtualHost {
                 name: "kt".into(),
                 domains: vec!["*".into()],
@@ -429,6 +445,32 @@ fn instance(role: &str, target: Option<&str>) -> String {
 
 fn previous_hosts() -> Extension {
     Extension::new("envoy.retry_host_predicates.previous_hosts", Any::PreviousHostsPredicate {})
+}
+
+impl Rendering<'_> {
+    fn health_route(&self, path: &str) -> Route {
+        let mut route = health_route(path);
+        if path == READY_PATH {
+            route
+                .response_headers_to_add
+                .push(HeaderValueOption::overwrite(CONFIG_HEADER, self.config_name()));
+        }
+        route
+    }
+
+    /// What tells this configuration from others, as `/readyz` says it.
+    fn config_name(&self) -> String {
+        let digest = short_digest(self.source);
+        match self.generation {
+            None => digest,
+            Some(generation) => format!("{digest} change={}", generation.number),
+        }
+    }
+}
+
+/// Enough of a file's digest to tell it from others; events have all of it.
+pub fn short_digest(source: &str) -> String {
+    plugin::sha256_hex(source).chars().take(12).collect()
 }
 
 fn health_route(path: &str) -> Route {

@@ -27,6 +27,8 @@ pub(super) struct Live {
     program: PathBuf,
     number: u64,
     files: Files,
+    /// Digest of a changed file that was not taken over; the one before is in force.
+    refused: Option<String>,
     /// Older configurations and when nobody needs them any more.
     older: Vec<(Instant, Files)>,
 }
@@ -38,8 +40,9 @@ impl Live {
             tempfile::Builder::new().prefix("kt-").tempdir().context("cannot make a folder for the run")?;
         std::fs::create_dir(run.path().join("watched")).context("cannot make a folder for the run")?;
         let files = render(loaded, &deployment, &watched(run.path()), 1)?;
-        let live = Live { run, deployment, program, number: 1, files, older: Vec::new() };
+        let live = Live { run, deployment, program, number: 1, files, refused: None, older: Vec::new() };
         live.write_secrets(&live.files)?;
+        live.write_routes(1, &live.files)?;
         live.write_clusters()?;
         let folder = live.folder();
         live.put(&generation(&folder, 1).listeners(), &live.files.listeners)?;
@@ -58,6 +61,8 @@ impl Live {
         let number = self.number + 1;
         let files = render(loaded, &self.deployment, &self.folder(), number)?;
         self.write_secrets(&files)?;
+        let refused = self.refused.take();
+        self.write_routes(number, &files)?;
         let retired_at = Instant::now() + envoy.drain;
         let replaced = std::mem::replace(&mut self.files, files);
         self.older.push((retired_at, replaced));
@@ -68,9 +73,17 @@ impl Live {
         {
             // The listener of before is still there, so its clusters must be.
             self.files = replaced;
+            self.refused = refused;
             self.write_clusters()?;
         }
         outcome.map(|()| number)
+    }
+
+    /// Says on `/readyz` and in a metric that a changed file is not in force.
+    pub(super) fn refuse(&mut self, digest: String) -> Result<()> {
+        self.refused = Some(digest);
+        self.write_routes(self.files.number(), &self.files)?;
+        self.write_clusters()
     }
 
     fn bring_in(&self, number: u64, envoy: &Envoy) -> Result<()> {
@@ -105,7 +118,15 @@ impl Live {
     /// Lets go of clusters that nobody needs any more.
     pub(super) fn retire(&mut self, now: Instant) -> Result<()> {
         let before = self.older.len();
-        self.older.retain(|(retired_at, _)| *retired_at > now);
+        let folder = self.folder();
+        self.older.retain(|(retired_at, files)| {
+            let stays = *retired_at > now;
+            if !stays {
+                // Nobody reads it any more; if it stays, it goes with the folder.
+                let _ = std::fs::remove_file(generation(&folder, files.number()).routes());
+            }
+            stays
+        });
         if self.older.len() < before {
             self.write_clusters()?;
         }
@@ -141,9 +162,14 @@ impl Live {
     }
 
     fn write_clusters(&self) -> Result<()> {
-        let clusters = self.files.clusters(self.older.iter().map(|(_, files)| files));
+        let clusters = self.files.clusters(self.older.iter().map(|(_, files)| files), self.refused.is_some());
         let folder = self.folder();
         self.put(&generation(&folder, self.number).clusters(), &clusters.map_err(|error| anyhow!(error))?)
+    }
+
+    fn write_routes(&self, number: u64, files: &Files) -> Result<()> {
+        let routes = files.routes(self.refused.as_deref()).map_err(|error| anyhow!(error))?;
+        self.put(&generation(&self.folder(), number).routes(), &routes)
     }
 
     fn write_secrets(&self, files: &Files) -> Result<()> {

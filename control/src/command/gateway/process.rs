@@ -39,6 +39,7 @@ impl Envoy {
         program: &Path,
         bootstrap: &Path,
         concurrency: Option<u16>,
+        arguments: &[&str],
         plan: &Plan,
     ) -> Result<Envoy> {
         let stop = Arc::new(AtomicBool::new(false));
@@ -48,7 +49,11 @@ impl Envoy {
         let longest = plan.targets.iter().map(|target| target.timeout.max(target.stream_timeout)).max();
         let drain = longest.unwrap_or_default().min(Duration::from_secs(MAX_DRAIN_SECONDS));
         let mut command = Command::new(program);
-        command.arg("-c").arg(bootstrap).args(["--disable-hot-restart", "--log-level", "warning"]);
+        command
+            .arg("-c")
+            .arg(bootstrap)
+            .args(["--disable-hot-restart", "--log-level", "warning"])
+            .args(arguments);
         // Ten seconds by default, which looks like a lost event.
         command.args(["--file-flush-interval-msec", "1000"]);
         command.args(["--drain-strategy", "immediate", "--drain-time-s", &drain.as_secs().to_string()]);

@@ -3,7 +3,8 @@
 //! Writes nothing itself. Invariant: clusters of two generations have different names, so that a request that began under
 //! the old listener meets the old clusters.
 
-use super::{Error, Rendering, print};
+use super::cluster::unbounded;
+use super::{CONFIG_HEADER, Error, Rendering, print};
 use crate::deployment::Deployment;
 use crate::envoy::*;
 use kt_core::plan::Plan;
@@ -27,14 +28,24 @@ pub struct Files {
     pub listeners: String,
     /// Places and contents of the notes on where keys are.
     pub secrets: Vec<(PathBuf, String)>,
+    routes: RouteConfiguration,
     clusters: Vec<Cluster>,
     number: u64,
 }
+
+/// Cluster that serves nothing and counts: its members are 1 while a changed file was not taken over. Envoy has no other way for
+/// its surroundings to set one of its metrics.
+const REFUSED: &str = "kt_config_refused";
 
 impl Generation<'_> {
     /// Place of the listener.
     pub fn listeners(&self) -> PathBuf {
         self.folder.join("listeners.yaml")
+    }
+
+    /// Place of the routes. Listeners of older generations keep theirs.
+    pub fn routes(&self) -> PathBuf {
+        self.folder.join(format!("routes@{}.yaml", self.number))
     }
 
     /// Place of the clusters.
@@ -84,6 +95,11 @@ impl Rendering<'_> {
 }
 
 impl Files {
+    /// Which change this is.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Renders one generation. `source` is the operator's file.
     pub fn render(
         plan: &Plan,
@@ -102,15 +118,62 @@ impl Files {
             bootstrap: print(&bootstrap)?,
             listeners: response(generation.number, vec![listener])?,
             secrets: rendering.notes()?,
+            routes: rendering.route_configuration(),
             clusters: rendering.all_clusters()?,
             number: generation.number,
         })
     }
 
+    /// The routes. `refused` is the digest of a later file that was not taken over.
+    pub fn routes(&self, refused: Option<&str>) -> Result<String, Error> {
+        let mut routes = self.routes.clone();
+        let all = routes.virtual_hosts.iter_mut().flat_map(|host| &mut host.routes);
+        let headers =
+            all.flat_map(|route| &mut route.response_headers_to_add).map(|option| &mut option.header);
+        if let Some(refused) = refused {
+            for header in headers.filter(|header| header.key == CONFIG_HEADER) {
+                header.value.push_str(&format!(" refused={refused}"));
+            }
+        }
+        response(self.number, vec![Any::RouteConfiguration(Box::new(routes))])
+    }
+
     /// The clusters of this generation and of older ones under which requests are still under way.
-    pub fn clusters<'f>(&'f self, older: impl IntoIterator<Item = &'f Files>) -> Result<String, Error> {
-        let clusters = older.into_iter().flat_map(|files| &files.clusters).chain(&self.clusters);
+    pub fn clusters<'f>(
+        &'f self,
+        older: impl IntoIterator<Item = &'f Files>,
+        refused: bool,
+    ) -> Result<String, Error> {
+        let gauge = refused_gauge(refused);
+        let older = older.into_iter().flat_map(|files| &files.clusters);
+        let clusters = older.chain(&self.clusters).chain([&gauge]);
         response(self.number, clusters.map(|cluster| Any::Cluster(Box::new(cluster.clone()))).collect())
+    }
+}
+
+fn refused_gauge(refused: bool) -> Cluster {
+    let nowhere =
+        LbEndpoint { endpoint: Endpoint { hostname: REFUSED.into(), address: Address::new("127.0.0.1", 1) } };
+    Cluster {
+        name: REFUSED.into(),
+        alt_stat_name: None,
+        r#type: DiscoveryType::Static,
+        dns_lookup_family: None,
+        connect_timeout: Seconds::from_secs(1),
+        upstream_connection_options: UpstreamConnectionOptions {
+            tcp_keepalive: TcpKeepalive { keepalive_probes: 3, keepalive_time: 60, keepalive_interval: 10 },
+        },
+        circuit_breakers: unbounded(),
+        outlier_detection: None,
+        common_lb_config: None,
+        load_assignment: ClusterLoadAssignment {
+            cluster_name: REFUSED.into(),
+            endpoints: vec![LocalityLbEndpoints {
+                lb_endpoints: refused.then_some(nowhere).into_iter().collect(),
+            }],
+        },
+        transport_socket: None,
+        typed_extension_protocol_options: Default::default(),
     }
 }
 

@@ -5,7 +5,7 @@
 //! Invariant: the routes of the `VirtualService` answer 503; only the route that comes with the filter leads to a target.
 
 use super::super::cluster::{ATTEMPT, UNBOUNDED, endpoint_breaker, stat_name};
-use super::super::{Error, HEALTH_PATHS, Rendering, WASM_FILTER, decompressor, health_route, instance};
+use super::super::{Error, HEALTH_PATHS, Rendering, WASM_FILTER, decompressor, instance};
 use super::{Documents, Mesh, NAME, WASM_TYPE, key_files, key_variables, labels};
 use crate::envoy::{Extension, Route, Seconds};
 use crate::kubernetes::istio::*;
@@ -293,8 +293,9 @@ fn patches(rendering: &Rendering) -> Result<Vec<ConfigPatch>, Error> {
     let limit = VirtualHostPatch { request_body_buffer_limit: rendering.buffer_bytes() };
     patch(ApplyTo::VirtualHost, on_host(), Operation::Merge, PatchValue::VirtualHost(limit));
     // Each goes in front of those before it.
-    let routes =
-        [rendering.api_route()].into_iter().chain(HEALTH_PATHS.iter().map(|path| without_filters(path)));
+    let routes = [rendering.api_route()]
+        .into_iter()
+        .chain(HEALTH_PATHS.iter().map(|path| without_filters(rendering, path)));
     for route in routes {
         patch(ApplyTo::HttpRoute, on_host(), Operation::InsertFirst, PatchValue::Route(Box::new(route)));
     }
@@ -320,8 +321,8 @@ fn patches(rendering: &Rendering) -> Result<Vec<ConfigPatch>, Error> {
 }
 
 /// A route that Envoy answers. The filters are switched off by the names they have here.
-fn without_filters(path: &str) -> Route {
-    let mut route = health_route(path);
+fn without_filters(rendering: &Rendering, path: &str) -> Route {
+    let mut route = rendering.health_route(path);
     if let Some(disabled) = route.typed_per_filter_config.remove(WASM_FILTER) {
         route.typed_per_filter_config.insert(instance("kt_downstream", None), disabled);
     }
