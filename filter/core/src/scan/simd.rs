@@ -370,6 +370,15 @@ impl Letters {
     }
 }
 
+/// The masks of 64 bytes from those of sixteen at a time; spelled out, because small code would be a loop.
+#[cfg(any(all(target_arch = "wasm32", target_feature = "simd128"), target_arch = "x86_64"))]
+#[inline(always)]
+fn four(block: &[u8; 64], of: impl Fn(&[u8; 16]) -> (u64, u64)) -> (u64, u64) {
+    let [first, second, third, fourth] = block.as_chunks::<16>().0 else { return (0, 0) };
+    let (a, b, c, d) = (of(first), of(second), of(third), of(fourth));
+    (a.0 | b.0 << 16 | c.0 << 32 | d.0 << 48, a.1 | b.1 << 16 | c.1 << 32 | d.1 << 48)
+}
+
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod letters {
     use core::arch::wasm32::*;
@@ -386,18 +395,16 @@ mod letters {
 
     #[inline(always)]
     pub(super) fn classify([case, a, zero, letters, digits]: &Constants, block: &[u8; 64]) -> (u64, u64) {
-        let (mut words, mut odd) = (0, 0);
-        for (index, bytes) in block.as_chunks::<16>().0.iter().enumerate() {
+        let of = |bytes: &[u8; 16]| {
             // SAFETY: sixteen bytes behind a reference, any alignment.
             let bytes = unsafe { v128_load(bytes.as_ptr().cast()) };
             let letter = u8x16_le(u8x16_sub(v128_or(bytes, *case), *a), *letters);
             let digit = u8x16_le(u8x16_sub(bytes, *zero), *digits);
             // The sign bit of a byte that is no ASCII counts as it is.
             let other = v128_or(digit, bytes);
-            odd |= u64::from(u8x16_bitmask(other)) << (16 * index);
-            words |= u64::from(u8x16_bitmask(v128_or(letter, other))) << (16 * index);
-        }
-        (words, odd)
+            (u64::from(u8x16_bitmask(v128_or(letter, other))), u64::from(u8x16_bitmask(other)))
+        };
+        super::four(block, of)
     }
 }
 
@@ -415,8 +422,7 @@ mod letters {
 
     #[inline(always)]
     pub(super) fn classify([]: &Constants, block: &[u8; 64]) -> (u64, u64) {
-        let (mut words, mut odd) = (0, 0);
-        for (index, bytes) in block.as_chunks::<16>().0.iter().enumerate() {
+        let of = |bytes: &[u8; 16]| {
             // SAFETY: sixteen bytes behind a reference, any alignment; every x86-64 knows SSE2.
             let (word, other) = unsafe {
                 let bytes = _mm_loadu_si128(bytes.as_ptr().cast());
@@ -427,10 +433,9 @@ mod letters {
                 let other = _mm_or_si128(within(_mm_sub_epi8(bytes, splat(b'0')), 9), bytes);
                 (_mm_movemask_epi8(_mm_or_si128(letter, other)), _mm_movemask_epi8(other))
             };
-            words |= (word as u64) << (16 * index);
-            odd |= (other as u64) << (16 * index);
-        }
-        (words, odd)
+            (word as u64, other as u64)
+        };
+        super::four(block, of)
     }
 }
 

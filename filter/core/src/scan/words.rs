@@ -34,9 +34,9 @@ pub use tokens::{Ignore, Lively, Sink, Token};
 use crate::scan::normalize::{Folder, views};
 use hash::hash;
 use read::Reader;
-use rules::{Ends, LOOK_BEHIND_BYTES, MAX_HELD_BYTES, MAX_RULE_WORDS};
+use rules::{Ends, LOOK_BEHIND_BYTES, MAX_HELD_BYTES, MAX_RULE_WORDS, Seen};
 use survey::Survey;
-use tokens::Tokens;
+use tokens::{Batch, Tokens};
 
 /// How far before `from` words are read as context. The caller of a stream keeps as much.
 const CONTEXT_BYTES: usize = 64;
@@ -96,7 +96,9 @@ pub struct Words {
     /// What the next word will be.
     ends: Ends,
     /// Tokens that wait to be counted.
-    batch: Vec<Token>,
+    batch: Batch,
+    /// What stands around an anchor.
+    seen: Seen,
 }
 
 impl Words {
@@ -194,7 +196,7 @@ impl Words {
             // What is to be read, joined where it touches.
             let (mut from, mut to) = (0, 0);
             for (index, token) in tokens.iter().enumerate() {
-                if !lexicon.may_be_anchor(token.hash) || !lexicon.lets(tokens, index) {
+                if !lexicon.may_be_anchor(token.hash) || !lexicon.lets(tokens, index, &mut self.seen) {
                     continue;
                 }
                 let begin = index.saturating_sub(AROUND_WORDS);

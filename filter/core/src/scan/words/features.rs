@@ -98,11 +98,11 @@ impl Pairing {
         let Some(first) = tokens.first() else { return };
         let (mut left, mut last_end) = (self.left, self.last_end.unwrap_or(first.start));
         for token in tokens {
-            let between = match text.get(last_end as usize..token.start as usize) {
-                Some([first, second, ..]) => marks(*first, *second),
-                _ => 0,
-            };
-            if between != 0 {
+            // Four gaps in five are one byte.
+            if token.start > last_end + 1
+                && let Some([first, second, ..]) = text.get(last_end as usize..token.start as usize)
+                && let between @ 1.. = marks(*first, *second)
+            {
                 left = marked(between);
             }
             each(token, single(token.hash), pair(left, token.hash));

@@ -4,7 +4,7 @@
 //! hash of its folded spelling, whatever disguise [`Folding`] undoes.
 
 use super::odd::Folded;
-use super::rules::{Around, Gate, MAX_HELD_BYTES, Openings};
+use super::rules::{Around, Gate, MAX_HELD_BYTES, Openings, Seen};
 use super::{Sight, Token, every_word};
 use crate::scan::normalize::{Folder, Folding};
 
@@ -142,12 +142,12 @@ impl Lexicon {
         has(&self.anchors, hash)
     }
 
-    /// Whether the word at `index` could be part of the match of a rule.
+    /// Whether the word at `index` could be part of the match of a rule; `seen` is a buffer.
     #[inline(never)]
-    pub(super) fn lets(&self, tokens: &[Token], index: usize) -> bool {
+    pub(super) fn lets(&self, tokens: &[Token], index: usize, seen: &mut Seen) -> bool {
         let Some(classes) = tokens.get(index).and_then(|token| self.find(token.hash)) else { return false };
         let [injection, safety] = &self.gates;
-        let mut around = Around::new(self, tokens, index);
+        let mut around = Around::new(self, tokens, index, seen);
         injection.lets(classes, Side::Injection, &mut around)
             || safety.lets(classes, Side::Safety, &mut around)
     }

@@ -118,8 +118,10 @@ impl Folded {
     #[inline(always)]
     fn push(&mut self, glyph: Glyph) {
         self.disguised |= glyph.is_disguised();
-        if let Some(slot) = self.letters.get_mut(self.length..self.length + 4) {
-            slot.copy_from_slice(&glyph.bytes());
+        // Four bytes at once, not as many as there are: the engine calls out for a copy of a length that it does not know.
+        let room = self.letters.get_mut(self.length..).and_then(<[u8]>::first_chunk_mut::<4>);
+        if let Some(slot) = room {
+            *slot = glyph.bytes();
         }
         // Once too long it stays so.
         self.length = (self.length + glyph.length()).min(MAX_FOLDED_BYTES + 1);
@@ -179,6 +181,7 @@ impl<'a> OddWords<'a> {
                 }
                 if let Some(tokens) = &mut tokens {
                     tokens.push(next - length, next, alone(glyph));
+                    tokens.pass_on();
                 }
                 continue;
             }

@@ -7,8 +7,8 @@ mod gate;
 mod openings;
 mod phrases;
 
-pub(in crate::scan::words) use gate::Around;
 pub use gate::Gate;
+pub(in crate::scan::words) use gate::{Around, Seen};
 pub use openings::Openings;
 pub use phrases::{MAX_PHRASE_WORDS, PHRASE, PHRASE_HEAD, Phrases};
 

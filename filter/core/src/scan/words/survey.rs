@@ -3,7 +3,7 @@
 //! Leaves all other words alone, numbers nothing, knows no sentence. Invariant: a telling word is seen whatever disguise
 //! the lexicon undoes.
 
-use super::blocks::{end_of_run, take};
+use super::blocks::end_of_run;
 use super::hash::{eight, hash, long, short};
 use super::odd::{Folded, LONG, MAX_FOLDED_BYTES, OddWords, is_number, number};
 use super::tokens::{Token, Tokens};
@@ -85,7 +85,7 @@ impl Survey {
             if stop - at <= 64 {
                 odd |= 1 << (stop - at - 1);
             }
-            let starts = runs & !(runs << 1);
+            let mut starts = runs & !(runs << 1);
             let singles = Singles { at: base + at, letters: starts & !(runs >> 1) & !odd, starts };
             if (before.letters.count_ones() + singles.letters.count_ones()) >= SPACED_LETTERS
                 && self.spaced.len() < MAX_SPACED_RUNS
@@ -95,13 +95,16 @@ impl Survey {
             before = singles;
             let origin = base + at;
             at += 64 - cut as usize;
-            while runs != 0 {
-                let inside = runs;
-                let (first, beyond) = take(&mut runs);
-                let (first, beyond) = (first as usize, beyond as usize);
+            let mut ends = !runs & (runs << 1);
+            // The sum carries a start to the end of its word, unless something odd stands between.
+            let plain = (runs & !odd).wrapping_add(starts & !odd);
+            while starts != 0 {
+                let (first, beyond) = (starts.trailing_zeros() as usize, ends.trailing_zeros() as usize);
+                starts &= starts - 1;
+                ends &= ends.wrapping_sub(1);
                 let length = beyond - first;
                 let head = eight(window, first).unwrap_or(0);
-                if odd & (inside ^ runs) != 0 {
+                if plain >> (beyond & 63) & 1 == 0 {
                     self.odd_word(lexicon, head, origin + first, origin + beyond, from, tokens);
                     continue;
                 }
@@ -118,6 +121,7 @@ impl Survey {
                     self.see(lexicon, origin + first, origin + beyond, hash);
                 }
             }
+            tokens.pass_on();
         }
         tokens.flush();
     }
@@ -164,7 +168,8 @@ impl Survey {
             }
             if end != text.len() && (start != from || from == 0) {
                 if bytes.len() > MAX_FOLDED_BYTES {
-                    return tokens.push(start, end, LONG);
+                    tokens.push(start, end, LONG);
+                    return tokens.pass_on();
                 }
                 let word = Folded::plain(text.as_bytes(), start, end);
                 let disguised = word.is_leet();

@@ -60,40 +60,77 @@ pub trait Sink {
     fn take(&mut self, text: &[u8], tokens: &[Token]);
 }
 
+/// Room for a batch and for more tokens than a block of text has, so that only every block asks whether the batch is full. A
+/// power of two.
+const ROOM: usize = 2 * BATCH;
+
+/// Tokens that wait to be handed on; a buffer to be used again.
+#[derive(Debug, Clone)]
+pub(super) struct Batch(Box<[Token; ROOM]>);
+
+impl Default for Batch {
+    fn default() -> Batch {
+        Batch(Box::new([Token::default(); ROOM]))
+    }
+}
+
 /// A batch that is being filled.
 pub(super) struct Tokens<'a> {
     pub(super) text: &'a str,
-    batch: &'a mut [Token],
+    batch: &'a mut [Token; ROOM],
     count: usize,
     sink: &'a mut dyn Sink,
 }
 
 impl<'a> Tokens<'a> {
     /// For the tokens of `text`, with `batch` to fill.
-    pub(super) fn new(text: &'a str, batch: &'a mut Vec<Token>, sink: &'a mut dyn Sink) -> Tokens<'a> {
-        batch.resize(BATCH, Token::default());
-        Tokens { text, batch, count: 0, sink }
+    pub(super) fn new(text: &'a str, batch: &'a mut Batch, sink: &'a mut dyn Sink) -> Tokens<'a> {
+        Tokens { text, batch: &mut batch.0, count: 0, sink }
     }
 
+    /// Adds a token. A block of text may add all of its own before [`Tokens::pass_on`] is called.
     #[inline(always)]
     pub(super) fn push(&mut self, start: usize, end: usize, hash: u64) {
-        self.add(Token { start: start as u32, end: end as u32, hash, disguised: false });
+        self.put(Token { start: start as u32, end: end as u32, hash, disguised: false });
+    }
+
+    /// Adds a token.
+    pub(super) fn add(&mut self, token: Token) {
+        self.put(token);
+        self.pass_on();
     }
 
     #[inline(always)]
-    pub(super) fn add(&mut self, token: Token) {
-        if let Some(slot) = self.batch.get_mut(self.count) {
-            *slot = token;
+    fn put(&mut self, token: Token) {
+        #[allow(clippy::indexing_slicing, reason = "masked to the length, a power of two")]
+        {
+            self.batch[self.count & (ROOM - 1)] = token;
         }
         self.count += 1;
-        if self.count == BATCH {
-            self.flush();
+    }
+
+    /// Hands on a batch that is full.
+    #[inline(always)]
+    pub(super) fn pass_on(&mut self) {
+        if self.count >= BATCH {
+            self.hand_on();
+        }
+    }
+
+    #[inline(never)]
+    fn hand_on(&mut self) {
+        let (full, rest) = self.batch.split_at_mut(BATCH);
+        self.sink.take(self.text.as_bytes(), full);
+        self.count -= BATCH;
+        for (to, from) in full.iter_mut().zip(rest).take(self.count) {
+            *to = *from;
         }
     }
 
     /// Hands on what is left.
     #[inline(never)]
     pub(super) fn flush(&mut self) {
+        self.pass_on();
         self.sink.take(self.text.as_bytes(), self.batch.get(..self.count).unwrap_or_default());
         self.count = 0;
     }

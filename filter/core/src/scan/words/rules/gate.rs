@@ -99,21 +99,31 @@ pub(in crate::scan::words) struct Around<'a> {
     lexicon: &'a Lexicon,
     tokens: &'a [Token],
     index: usize,
-    /// Before it and after it: of all words that stand so near, for so many.
-    by_distance: [([Classes; NEAR + 1], usize); 2],
+    seen: &'a mut Seen,
 }
+
+/// Of all words that stand so near, before a word and after it, and for how many that is known; a buffer to be used again.
+#[derive(Debug, Clone, Default)]
+pub(in crate::scan::words) struct Seen([([Classes; NEAR + 1], usize); 2]);
 
 impl<'a> Around<'a> {
     /// Around the word at `index`.
-    pub(in crate::scan::words) fn new(lexicon: &'a Lexicon, tokens: &'a [Token], index: usize) -> Around<'a> {
-        Around { lexicon, tokens, index, by_distance: Default::default() }
+    pub(in crate::scan::words) fn new(
+        lexicon: &'a Lexicon,
+        tokens: &'a [Token],
+        index: usize,
+        seen: &'a mut Seen,
+    ) -> Around<'a> {
+        // At no distance there is nothing, ever.
+        seen.0.iter_mut().for_each(|(_, count)| *count = 0);
+        Around { lexicon, tokens, index, seen }
     }
 
     fn has(&mut self, need: &Need, side: Side) -> bool {
         if need.classes == 0 {
             return true;
         }
-        let [before, after] = &mut self.by_distance;
+        let [before, after] = &mut self.seen.0;
         let (known, count) = if need.before { before } else { after };
         let within = usize::from(need.within);
         while *count < within {
