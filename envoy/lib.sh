@@ -31,7 +31,7 @@ compose() {
 
 # kt_compose WORDS…: compose on our files.
 kt_compose() {
-    compose -f "$compose_file" -f "$run/keys.yaml" "$@"
+    compose -p kt -f "$compose_file" -f "$run/keys.yaml" "$@"
 }
 
 # start_apart NAME COMMAND…: runs on after this script, with its output in run/NAME.log and its id in run/NAME.pid.

@@ -104,7 +104,7 @@ if [ "$demo" = 1 ]; then
     if [ -z "${TOGETHER_API_KEY:-}" ]; then say "  TOGETHER_API_KEY is not set, so a demo upstream serves: it says back what reached it."; fi
     say "  targets: the demo upstream on $upstream"
 fi
-say "  log:     $(has_docker && echo "$(compose_name) -f envoy/docker-compose.yaml -f run/keys.yaml logs -f" || echo "run/envoy.log")"
+say "  log:     $(has_docker && echo "$(compose_name) -p kt -f envoy/docker-compose.yaml -f run/keys.yaml logs -f" || echo "run/envoy.log")"
 say "  stop:    make envoy-down"
 say ""
 say "An e-mail address does not reach the model, which sees [REDACTED:EMAIL]:"

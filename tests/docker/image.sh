@@ -14,7 +14,7 @@ trap 'rm -rf "$image"' EXIT
 mkdir -p "$image"/{etc/ssl/certs,tmp,usr/local/bin,usr/bin,bin,dev,proc,sys}
 chmod 1777 "$image/tmp"
 cp "$envoy" "$image/usr/local/bin/envoy"
-for program in /bin/bash /usr/bin/setpriv; do
+for program in /bin/bash /bin/chown /usr/bin/setpriv; do
     cp "$program" "$image$program"
     ldd "$program"
 done >"$image/needed"
@@ -33,6 +33,8 @@ printf 'root:x:0:\nenvoy:x:101:\n' >"$image/etc/group"
 cat >"$image/docker-entrypoint.sh" <<'ENTRY'
 #!/bin/bash
 if [ "${1#-}" != "$1" ]; then set -- envoy "$@"; fi
+# The log is written by that user.
+/bin/chown envoy:envoy /dev/stdout /dev/stderr || true
 exec /usr/bin/setpriv --reuid=101 --regid=101 --clear-groups "$@"
 ENTRY
 chmod +x "$image/docker-entrypoint.sh"

@@ -14,6 +14,8 @@ finish() {
         kill "$engine" 2>/dev/null || true
         wait "$engine" 2>/dev/null || true
     fi
+    # The engine leaves its network namespaces mounted.
+    umount "$work"/exec/netns/* 2>/dev/null || true
     rm -rf "$work"
 }
 trap finish EXIT
