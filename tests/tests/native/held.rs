@@ -5,9 +5,23 @@ use kt_core::exchange::{Admission, AnswerHead, AnswerMode, ChunkStep, Exchange, 
 use kt_tests::{response, scenario};
 use serde_json::{Value, json};
 
-/// Words as models send them, the space before or behind; none ends where a match could begin.
-const WORDS: [&str; 8] =
-    ["the ", "bridge ", "is made of ", "steel, ", "and it stands; ", "people ", "walk over it. ", "\n\n"];
+/// Words as models send them, the space behind; none ends where a match could begin.
+const WORDS: [&str; 14] = [
+    "The ",
+    "Golden Gate Bridge ",
+    "is made of ",
+    "Steel, ",
+    "and it stands; ",
+    "People ",
+    "from New York or Berlin ",
+    "walk over it. ",
+    "\n\n",
+    "However, ",
+    "I ",
+    "have never seen the house ",
+    "or the place ",
+    "on Mr. Strauss' Photo. ",
+];
 
 fn chat(delta: &Value) -> String {
     format!(

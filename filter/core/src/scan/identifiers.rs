@@ -116,30 +116,42 @@ impl Scanner<'_> {
         let wanted = anchor::wanted(self.set);
         let beyond = self.text.more().then_some(u8::MAX);
         let bytes = self.text.bytes();
+        // Classes near the end depend on what is yet to come.
+        let known = bytes.len().saturating_sub(if self.text.more() { simd::AHEAD } else { 0 });
+        let mut span = simd::Span::NONE;
+        let mut padded = [0; simd::WINDOW];
         let mut at = self.floor;
-        // A block reads one byte back.
-        if at == 0 {
-            attempt!(self.candidate(0, simd::classes_at(&anchor::TABLES, bytes, 0, beyond) & wanted));
-            at = 1;
-        }
-        loop {
-            let block = simd::find(&anchor::TABLES, bytes, at, wanted);
-            at = block.at;
-            if block.mask == 0 {
-                break;
-            }
-            let mut mask = block.mask;
-            while mask != 0 {
-                let n = mask.trailing_zeros() as usize;
-                mask &= mask - 1;
-                let classes = self.borne_out(at + n, block.classes.get(n).copied().unwrap_or(0));
-                if classes != 0 {
-                    attempt!(self.candidate(at + n, classes));
+        while at < known {
+            // A span reads one byte back.
+            let whole = at.checked_sub(1).and_then(|from| bytes.get(from..from + simd::WINDOW));
+            let window = whole.unwrap_or_else(|| {
+                let from = at.saturating_sub(1);
+                let rest = bytes.get(from..).unwrap_or_default();
+                let rest = rest.get(..simd::WINDOW - 1).unwrap_or(rest);
+                let lead = usize::from(at == 0);
+                padded = [0; simd::WINDOW];
+                if let Some(to) = padded.get_mut(lead..lead + rest.len()) {
+                    to.copy_from_slice(rest);
+                }
+                let end = (lead + rest.len() + simd::BLOCK + simd::AHEAD).min(simd::WINDOW);
+                padded.get(..end).unwrap_or_default()
+            });
+            simd::classify(&anchor::TABLES, window, wanted, &mut span);
+            for (n, (mask, classes)) in span.masks.iter().zip(&span.classes).enumerate() {
+                let mut mask = *mask;
+                while mask != 0 {
+                    let within = mask.trailing_zeros() as usize;
+                    mask &= mask - 1;
+                    let at = at + n * simd::BLOCK + within;
+                    let classes = self.borne_out(at, classes.get(within).copied().unwrap_or(0));
+                    if classes != 0 && at < known {
+                        attempt!(self.candidate(at, classes));
+                    }
                 }
             }
-            at += simd::BLOCK;
+            at += simd::SPAN;
         }
-        for at in at..bytes.len() {
+        for at in known.max(self.floor)..bytes.len() {
             let classes = simd::classes_at(&anchor::TABLES, bytes, at, beyond) & wanted;
             if classes != 0 {
                 attempt!(self.candidate(at, classes));

@@ -44,46 +44,54 @@ pub(crate) struct Tables {
     pub(crate) inside_words: u8,
 }
 
-/// Sixteen positions and their classes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Block {
-    /// Where the sixteen begin.
-    pub(super) at: usize,
-    /// Bit n is set where position `at + n` has a wanted class; zero: the text ended.
-    pub(super) mask: u16,
-    /// The classes.
-    pub(super) classes: [u8; BLOCK],
+/// Blocks that are classified at once, so that what the vector paths prepare is prepared seldom.
+const BLOCKS: usize = 16;
+
+/// Positions that are classified at once, at most.
+pub(super) const SPAN: usize = BLOCKS * BLOCK;
+
+/// The bytes that the classes of a whole span depend on: one before it, and [`AHEAD`] after it.
+pub(super) const WINDOW: usize = 1 + SPAN + AHEAD;
+
+/// Positions in a row and their classes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Span {
+    /// For each block, a bit for each position with a wanted class.
+    pub(super) masks: [u16; BLOCKS],
+    /// The classes; anything where a mask has no bit.
+    pub(super) classes: [[u8; BLOCK]; BLOCKS],
 }
 
-impl Block {
-    fn end_of_text(at: usize) -> Block {
-        Block { at, mask: 0, classes: [0; BLOCK] }
-    }
+impl Span {
+    pub(super) const NONE: Span = Span { masks: [0; BLOCKS], classes: [[0; BLOCK]; BLOCKS] };
 }
 
-/// The first block at or after `from` (one or more, stepping by sixteen) with a wanted class. A block with an empty mask
-/// says from where on the text is too short for a block.
-pub(super) fn find(tables: &Tables, bytes: &[u8], from: usize, wanted: u8) -> Block {
-    debug_assert!(from > 0, "the byte before decides too");
-    if from == 0 || bytes.len() < from + BLOCK + AHEAD {
-        return Block::end_of_text(from);
-    }
+/// Classifies what stands between the first byte of `window` and its last [`AHEAD`], in whole blocks; positions beyond have
+/// no bits.
+pub(super) fn classify(tables: &Tables, window: &[u8], wanted: u8, span: &mut Span) {
+    span.masks = [0; BLOCKS];
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     {
-        wasm::find(tables, bytes, from, wanted)
+        wasm::classify(tables, window, wanted, span);
     }
     #[cfg(target_arch = "x86_64")]
     {
         if std::arch::is_x86_feature_detected!("ssse3") {
             // SAFETY: the processor has just said that it knows SSSE3.
-            return unsafe { x86::find(tables, bytes, from, wanted) };
+            return unsafe { x86::classify(tables, window, wanted, span) };
         }
-        find_scalar(tables, bytes, from, wanted)
+        classify_scalar(tables, window, wanted, span);
     }
     #[cfg(not(any(all(target_arch = "wasm32", target_feature = "simd128"), target_arch = "x86_64")))]
     {
-        find_scalar(tables, bytes, from, wanted)
+        classify_scalar(tables, window, wanted, span);
     }
+}
+
+/// The bytes that the classes of each block depend on.
+#[inline(always)]
+fn blocks(window: &[u8]) -> impl Iterator<Item = &[u8; 1 + BLOCK + AHEAD]> {
+    (0..BLOCKS).map_while(|n| window.get(n * BLOCK..)?.first_chunk())
 }
 
 /// Classes of one position. `beyond` are the classes of a byte after the end of the text.
@@ -103,25 +111,18 @@ pub(super) fn classes_at(tables: &Tables, bytes: &[u8], at: usize, beyond: Optio
 
 /// The twin that the vector paths are compared with, and the fall-back where there are no vectors.
 #[cfg_attr(all(target_arch = "wasm32", target_feature = "simd128"), allow(dead_code))]
-fn find_scalar(tables: &Tables, bytes: &[u8], from: usize, wanted: u8) -> Block {
-    let mut at = from;
-    while at + BLOCK + AHEAD <= bytes.len() {
-        let mut block = Block::end_of_text(at);
-        for (n, class) in block.classes.iter_mut().enumerate() {
-            *class = classes_at(tables, bytes, at + n, None) & wanted;
-            block.mask |= u16::from(*class != 0) << n;
+fn classify_scalar(tables: &Tables, window: &[u8], wanted: u8, span: &mut Span) {
+    for (bytes, (mask, classes)) in blocks(window).zip(span.masks.iter_mut().zip(&mut span.classes)) {
+        for (n, class) in classes.iter_mut().enumerate() {
+            *class = classes_at(tables, bytes, 1 + n, None) & wanted;
+            *mask |= u16::from(*class != 0) << n;
         }
-        if block.mask != 0 {
-            return block;
-        }
-        at += BLOCK;
     }
-    Block::end_of_text(at)
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm {
-    use super::{AHEAD, BLOCK, Block, Nibbles, Tables};
+    use super::{Nibbles, Span, Tables, blocks};
     use core::arch::wasm32::*;
     use core::hint::black_box;
 
@@ -137,7 +138,7 @@ mod wasm {
         v128_and(by_low, i8x16_swizzle(high, v128_and(u16x8_shr(bytes, 4), fifteen)))
     }
 
-    pub(super) fn find(tables: &Tables, bytes: &[u8], from: usize, wanted: u8) -> Block {
+    pub(super) fn classify(tables: &Tables, window: &[u8], wanted: u8, span: &mut Span) {
         // V8 rebuilds every vector constant it can see on each pass of a loop, which costs more than the loop does. Behind
         // `black_box` they are loads, made once.
         let pair = |nibbles: &Nibbles| (load(&nibbles.low), load(&nibbles.high));
@@ -149,35 +150,26 @@ mod wasm {
         let wanted = u8x16_splat(black_box(wanted));
         let fifteen = u8x16_splat(black_box(15));
         let zero = u8x16_splat(0);
-        let mut at = from;
-        while at + BLOCK + AHEAD <= bytes.len() {
-            // SAFETY: from `at - 1` (`at` is one or more) to `at + 19`, which the loop's condition keeps inside the text.
-            let [before, a, b, c, d] = unsafe {
-                let start = bytes.as_ptr().add(at - 1);
-                core::array::from_fn(|n| v128_load(start.add(n).cast()))
-            };
+        for (bytes, (mask, out)) in blocks(window).zip(span.masks.iter_mut().zip(&mut span.classes)) {
+            // SAFETY: sixteen bytes from each of the first five of twenty.
+            let [before, a, b, c, d] =
+                unsafe { core::array::from_fn(|n| v128_load(bytes.as_ptr().add(n).cast())) };
             let boundary = v128_or(u8x16_eq(classes(word, before, fifteen), zero), inside_words);
             let found = v128_and(
                 v128_and(classes(first, a, fifteen), classes(second, b, fifteen)),
                 v128_and(classes(third, c, fifteen), classes(fourth, d, fifteen)),
             );
             let found = v128_and(v128_and(found, wanted), boundary);
-            if v128_any_true(found) {
-                let mut block = Block::end_of_text(at);
-                block.mask = !i8x16_bitmask(u8x16_eq(found, zero));
-                // SAFETY: sixteen bytes of our own.
-                unsafe { v128_store(block.classes.as_mut_ptr().cast(), found) };
-                return block;
-            }
-            at += BLOCK;
+            *mask = !i8x16_bitmask(u8x16_eq(found, zero));
+            // SAFETY: sixteen bytes behind a reference.
+            unsafe { v128_store(out.as_mut_ptr().cast(), found) };
         }
-        Block::end_of_text(at)
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{AHEAD, BLOCK, Block, Nibbles, Tables};
+    use super::{Nibbles, Span, Tables, blocks};
     use core::arch::x86_64::*;
 
     #[inline]
@@ -201,7 +193,7 @@ mod x86 {
     }
 
     #[target_feature(enable = "ssse3")]
-    pub(super) fn find(tables: &Tables, bytes: &[u8], from: usize, wanted: u8) -> Block {
+    pub(super) fn classify(tables: &Tables, window: &[u8], wanted: u8, span: &mut Span) {
         let [first, second, third, fourth] = &tables.ahead;
         let (first, second, third, fourth) = (pair(first), pair(second), pair(third), pair(fourth));
         let word = pair(&tables.word);
@@ -209,11 +201,10 @@ mod x86 {
         let wanted = _mm_set1_epi8(wanted.cast_signed());
         let fifteen = _mm_set1_epi8(15);
         let zero = _mm_setzero_si128();
-        let mut at = from;
-        while at + BLOCK + AHEAD <= bytes.len() {
-            // SAFETY: from `at - 1` (`at` is one or more) to `at + 19`, which the loop's condition keeps inside the text.
+        for (bytes, (mask, out)) in blocks(window).zip(span.masks.iter_mut().zip(&mut span.classes)) {
+            // SAFETY: sixteen bytes from each of the first five of twenty.
             let (before, a, b, c, d) = unsafe {
-                let start = bytes.as_ptr().add(at - 1);
+                let start = bytes.as_ptr();
                 (
                     _mm_loadu_si128(start.cast()),
                     _mm_loadu_si128(start.add(1).cast()),
@@ -228,17 +219,10 @@ mod x86 {
                 _mm_and_si128(classes(third, c, fifteen), classes(fourth, d, fifteen)),
             );
             let found = _mm_and_si128(_mm_and_si128(found, wanted), boundary);
-            let mask = !(_mm_movemask_epi8(_mm_cmpeq_epi8(found, zero)) as u16);
-            if mask != 0 {
-                let mut block = Block::end_of_text(at);
-                block.mask = mask;
-                // SAFETY: sixteen bytes of our own.
-                unsafe { _mm_storeu_si128(block.classes.as_mut_ptr().cast(), found) };
-                return block;
-            }
-            at += BLOCK;
+            *mask = !(_mm_movemask_epi8(_mm_cmpeq_epi8(found, zero)) as u16);
+            // SAFETY: sixteen bytes behind a reference.
+            unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), found) };
         }
-        Block::end_of_text(at)
     }
 }
 
@@ -479,20 +463,13 @@ mod tests {
     proptest! {
         #[test]
         fn vectors_find_what_the_scalar_twin_finds(
-            bytes in proptest::collection::vec(prop_oneof![any::<u8>(), proptest::sample::select(&b"0123@:-.sk_AZeyJ x+("[..])], 0..200),
-            from in 1_usize..40,
+            bytes in proptest::collection::vec(prop_oneof![any::<u8>(), proptest::sample::select(&b"0123@:-.sk_AZeyJ x+("[..])], 0..300),
             wanted in any::<u8>(),
         ) {
-            let mut from = from;
-            loop {
-                let block = find(&TABLES, &bytes, from, wanted);
-                let twin = find_scalar(&TABLES, &bytes, from, wanted);
-                prop_assert_eq!(block, twin);
-                if block.mask == 0 {
-                    break;
-                }
-                from = block.at + BLOCK;
-            }
+            let (mut span, mut twin) = (Span::NONE, Span::NONE);
+            classify(&TABLES, &bytes, wanted, &mut span);
+            classify_scalar(&TABLES, &bytes, wanted, &mut twin);
+            prop_assert_eq!(span, twin);
         }
     }
 }

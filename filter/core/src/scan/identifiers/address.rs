@@ -6,7 +6,7 @@
 use super::context::fold_pair;
 use super::cursor::{Cursor, Open, Verdict, is_alphanumeric};
 use super::national::fits;
-use super::vocabulary::{Vocabulary, count};
+use super::vocabulary::{Beginnings, Vocabulary, count};
 
 /// The longest address in bytes.
 const LONGEST: usize = 220;
@@ -97,6 +97,9 @@ const ROWS: &[(Kinds, &str)] = &[
 
 static WORDS: Vocabulary<Kinds, { count(ROWS) }> = Vocabulary::new(ROWS);
 
+/// How the words begin that may stand between a number and the name of a street.
+static BEGINNINGS: Beginnings = Beginnings::new(ROWS, FIRST | PERHAPS_FIRST | PARTICLE);
+
 /// Kinds of streets that are the end of a word.
 static SUFFIXES: [&[u8]; 43] = [
     b"strasse",
@@ -144,11 +147,25 @@ static SUFFIXES: [&[u8]; 43] = [
     b"-kai",
 ];
 
+/// For each last letter of a kind in [`SUFFIXES`], a bit for each letter before it.
+static SUFFIX_ENDS: [u32; 32] = suffix_ends();
+
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn suffix_ends() -> [u32; 32] {
+    let mut ends = [0; 32];
+    let mut n = 0;
+    while n < SUFFIXES.len() {
+        let suffix = SUFFIXES[n];
+        ends[(suffix[suffix.len() - 1] & 31) as usize] |= 1 << (suffix[suffix.len() - 2] & 31);
+        n += 1;
+    }
+    ends
+}
+
 /// Postcodes that are hardly anything else.
-const CODES: &[u8] = b"A9A 9AA|A99 9AA|A9 9AA|AA9A 9AA|AA99 9AA|AA9 9AA|A9A 9A9|AA_99999-9999|AA_99999";
+const CODES: &str = "A9A 9AA|A99 9AA|A9 9AA|AA9A 9AA|AA99 9AA|AA9 9AA|A9A 9A9|AA_99999-9999|AA_99999";
 /// Postcodes that are numbers as any.
-const NUMBERS: &[u8] =
-    b"9999 AA|99-999|9999-999|99999-999|99999-9999|999-9999|999999|999 999|99999999|999 99|99999|9999|AA-99999|A-99999|AA-9999|A-9999|AA-999 99|A99 XXXX";
+const NUMBERS: &str = "9999 AA|99-999|9999-999|99999-999|99999-9999|999-9999|999999|999 999|99999999|999 99|99999|9999|AA-99999|A-99999|AA-9999|A-9999|AA-999 99|A99 XXXX";
 
 /// How sure it is that something is a street.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -205,6 +222,11 @@ impl Word {
 
     /// A compound that ends as a street does; `true`: the kind alone.
     fn street_suffix(&self) -> Option<bool> {
+        let [.., second_last, last] = self.as_slice() else { return None };
+        let before = SUFFIX_ENDS.get(usize::from(last & 31)).copied().unwrap_or(0);
+        if before >> (second_last & 31) & 1 == 0 {
+            return None;
+        }
         SUFFIXES.iter().find_map(|entry| {
             let before = self.as_slice().strip_suffix(*entry)?;
             // Short kinds end other words as well.
@@ -365,7 +387,7 @@ pub(super) fn may_begin(text: &Cursor, digit: usize) -> Result<bool, usize> {
 pub(super) fn may_begin_street(word: [u8; 3]) -> bool {
     // `C/ Mayor`, `às`.
     let [_, second, third] = word;
-    matches!(second, b'/' | 0x80..) || third >= 0x80 || WORDS.may_have(word)
+    matches!(second, b'/' | 0x80..) || third >= 0x80 || BEGINNINGS.may_have(word)
 }
 
 /// A name, or a kind of street in small letters, may stand before the number at `digit`.
@@ -507,7 +529,7 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
             }
             // `Eluru-608377`.
             b'-' if matches!(token, Token::Name) && text.at(at + 1)?.is_ascii_digit() => {
-                if let Some(end) = code(text, at + 1, NUMBERS)? {
+                if let Some(end) = code(text, at + 1, &NUMBER_SHAPES)? {
                     part.code = Some(part.code == Some(true));
                     part.end = end;
                 }
@@ -557,10 +579,10 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
 fn token(text: &Cursor, at: usize, plain: bool) -> Result<Option<(Token, usize)>, Open> {
     let byte = text.at(at)?;
     if byte.is_ascii_digit() || byte.is_ascii_uppercase() {
-        if let Some(end) = code(text, at, CODES)? {
+        if let Some(end) = code(text, at, &STRONG_SHAPES)? {
             return Ok(Some((Token::StrongCode, end)));
         }
-        if !plain && let Some(end) = code(text, at, NUMBERS)? {
+        if !plain && let Some(end) = code(text, at, &NUMBER_SHAPES)? {
             // A longer number begins as a postcode.
             let number_follows = text.at(end)? == b' ' && text.at(end + 1)?.is_ascii_digit();
             return Ok((!number_follows).then_some((Token::Code, end)));
@@ -601,8 +623,59 @@ fn token(text: &Cursor, at: usize, plain: bool) -> Result<Option<(Token, usize)>
     Ok(particle.then_some((Token::Particle, end)))
 }
 
+/// A shape of postcodes, and what it begins with, so that few are tried.
+#[derive(Clone, Copy)]
+struct Shape {
+    letters: usize,
+    digits: usize,
+    /// More digits may follow at once.
+    open: bool,
+    shape: &'static [u8],
+}
+
+static STRONG_SHAPES: [Shape; shapes_in(CODES)] = shapes(CODES);
+static NUMBER_SHAPES: [Shape; shapes_in(NUMBERS)] = shapes(NUMBERS);
+
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn shapes_in(list: &str) -> usize {
+    let mut count = 1;
+    let mut n = 0;
+    while n < list.len() {
+        count += (list.as_bytes()[n] == b'|') as usize;
+        n += 1;
+    }
+    count
+}
+
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn shapes<const N: usize>(list: &'static str) -> [Shape; N] {
+    let mut shapes = [Shape { letters: 0, digits: 0, open: false, shape: b"" }; N];
+    let mut rest = list.as_bytes();
+    let mut n = 0;
+    while n < N {
+        let mut end = 0;
+        while end < rest.len() && rest[end] != b'|' {
+            end += 1;
+        }
+        let (shape, after) = rest.split_at(end);
+        let mut letters = 0;
+        while shape[letters] == b'A' {
+            letters += 1;
+        }
+        let mut digits = 0;
+        while letters + digits < end && shape[letters + digits] == b'9' {
+            digits += 1;
+        }
+        let open = letters + digits < end && shape[letters + digits] == b' ';
+        shapes[n] = Shape { letters, digits, open, shape };
+        rest = if after.is_empty() { after } else { after.split_at(1).1 };
+        n += 1;
+    }
+    shapes
+}
+
 /// The postcode of one of `shapes` that begins at `at`.
-fn code(text: &Cursor, at: usize, shapes: &[u8]) -> Result<Option<usize>, Open> {
+fn code(text: &Cursor, at: usize, shapes: &[Shape]) -> Result<Option<usize>, Open> {
     // Names are more frequent: of the first four bytes of a code, one is a digit.
     let mut digit = false;
     for ahead in 0..4 {
@@ -614,8 +687,12 @@ fn code(text: &Cursor, at: usize, shapes: &[u8]) -> Result<Option<usize>, Open> 
     if !digit {
         return Ok(None);
     }
-    for shape in shapes.split(|byte| *byte == b'|') {
-        if let Some(end) = fits(shape, text, at)?
+    let digits_from = text.run(at, 3, |byte| byte.is_ascii_alphabetic())?;
+    let (letters, digits) = (digits_from - at, text.digits(digits_from, 9)? - digits_from);
+    for shape in shapes {
+        if shape.letters == letters
+            && (shape.digits == digits || shape.open && shape.digits < digits)
+            && let Some(end) = fits(shape.shape, text, at)?
             && !is_alphanumeric(text.at(end)?)
             && !(matches!(text.at(end)?, b'-' | b'/' | b'.') && is_alphanumeric(text.at(end + 1)?))
             && !text.slice(at, end).iter().any(u8::is_ascii_lowercase)
@@ -687,9 +764,12 @@ pub(super) fn start_before(
                 best = capital.then_some(start);
             }
             Some(false) => best = Some(start),
-            None if first && (!last || kinds & UNIT != 0) => best = Some(start),
+            // In small letters most of them are something else.
+            None if (capital && first || kinds & FIRST != 0) && (!last || kinds & UNIT != 0) => {
+                best = Some(start);
+            }
             None => {
-                if adjective && capital {
+                if adjective && capital && is_adjective(text, start, before) {
                     best = Some(start);
                 }
                 adjective = false;
@@ -707,6 +787,35 @@ pub(super) fn start_before(
         best = announced.copied().or(best);
     }
     best
+}
+
+/// Adjectives of streets, without accents; those of towns end in `er`.
+static ADJECTIVES: &[&str] = &[
+    "lange", "kurze", "breite", "hohe", "alte", "neue", "grosse", "kleine", "grune", "obere", "untere",
+    "schone", "rote", "weisse", "schwarze", "oude", "nieuwe", "grote", "korte", "hoge", "stora", "lilla",
+    "norra", "sodra", "ostra", "vastra", "gamla", "nya",
+];
+
+/// Small words before the name of a street.
+static ARTICLES: &[&str] =
+    &["der", "die", "in", "an", "am", "auf", "bei", "von", "zur", "de", "het", "aan", "op", "pa", "i"];
+
+/// The word from `start` to `end`, with a capital letter, belongs to the kind of street that stands behind it, as `Lange` in
+/// `Lange Straße`: where a line, a part or a name begins. Anywhere else every name would have to wait for the next word.
+fn is_adjective(text: &Cursor, start: usize, end: usize) -> bool {
+    let is_one_of =
+        |word: &Word, words: &[&str]| words.iter().any(|other| other.as_bytes() == word.as_slice());
+    let begins = match (text.before(start, 1), text.before(start, 2)) {
+        (b' ', b',' | b':' | b';' | b'-') => true,
+        (b' ', _) => {
+            let before = start - 1;
+            let word = text.slice(word_before(text, before), before);
+            word.len() <= 4 && is_one_of(&Word::of(word), ARTICLES)
+        }
+        (before, _) => !is_alphanumeric(before) && before < 0x80,
+    };
+    let word = Word::of(text.slice(start, end));
+    begins && (end - start > 4 && word.as_slice().ends_with(b"er") || is_one_of(&word, ADJECTIVES))
 }
 
 /// The word is one of [`SMALL_LAST`], or has a letter that those have.
@@ -771,5 +880,8 @@ fn before_kind(text: &Cursor, word: usize) -> Option<usize> {
     }
     let before = word_before(text, word.saturating_sub(1));
     let name = text.before(word, 1) == b' ' && before + 1 < word && word - 1 - before <= LONGEST_WORD;
-    (name && is_capital([text.before(before + 1, 1), text.before(before + 2, 1)])).then_some(before)
+    (name
+        && is_capital([text.before(before + 1, 1), text.before(before + 2, 1)])
+        && is_adjective(text, before, word - 1))
+    .then_some(before)
 }

@@ -363,45 +363,57 @@ pub(super) fn fold_pair(lead: u8, next: u8) -> (u8, Option<u8>) {
 #[inline(never)]
 fn fold(text: &Cursor, from: usize, to: usize) -> Folded {
     let mut folded = Folded { bytes: [0; 2 * REACH], from: [0; 2 * REACH], len: 0 };
-    let mut previous = b' ';
+    let (mut previous, mut last) = (b' ', b' ');
     let bytes = text.slice(from, to);
     let mut at = 0;
     while let Some(byte) = bytes.get(at).copied() {
         let mut width = 1;
         let mut second = None;
-        let first = match byte {
-            b'A'..=b'Z' => {
-                // `dateOfBirth` is three words.
-                if previous.is_ascii_lowercase() {
-                    folded.push(b' ', at);
-                }
-                byte | 0x20
+        let first = if let Some(folded) = ASCII.get(usize::from(byte)) {
+            *folded
+        } else if let 0xC3..=0xDF = byte {
+            width = 2;
+            let next = bytes.get(at + 1).copied().unwrap_or(0);
+            if (byte, next) == (0xC3, 0x9F) {
+                second = Some(b's');
             }
-            b'a'..=b'z' | b'0'..=b'9' => byte,
-            0..0x80 => b' ',
-            0xC3..=0xDF => {
-                width = 2;
-                let next = bytes.get(at + 1).copied().unwrap_or(0);
-                if (byte, next) == (0xC3, 0x9F) {
-                    second = Some(b's');
-                }
-                let (first, rest) = fold_pair(byte, next);
-                second = second.or(rest);
-                first
-            }
-            _ => byte,
+            let (first, rest) = fold_pair(byte, next);
+            second = second.or(rest);
+            first
+        } else {
+            byte
         };
-        if first != b' ' || folded.as_slice().last().is_some_and(|last| *last != b' ') {
+        // `dateOfBirth` is three words.
+        if byte.is_ascii_uppercase() && previous.is_ascii_lowercase() {
+            folded.push(b' ', at);
+        }
+        if first != b' ' || last != b' ' {
             folded.push(first, at + width);
+            last = first;
         }
         if let Some(second) = second {
             folded.push(second, at + width);
+            last = second;
         }
         previous = byte;
         at += width;
     }
     folded
 }
+
+/// ASCII without case, other bytes than letters and digits as spaces.
+static ASCII: [u8; 128] = {
+    let mut ascii = [b' '; 128];
+    let mut n = 0;
+    while n < 128 {
+        #[allow(clippy::indexing_slicing, reason = "at compile time")]
+        if (n as u8).is_ascii_alphanumeric() {
+            ascii[n] = (n as u8).to_ascii_lowercase();
+        }
+        n += 1;
+    }
+    ascii
+};
 
 /// The labels of a value at `start`.
 #[inline(never)]

@@ -23,7 +23,7 @@ const FEWEST: usize = 5;
 const MOST: usize = 18;
 
 /// Bytes from the first digit on that tell an ordinary number.
-const WINDOW: usize = 12;
+const WINDOW: usize = 16;
 
 /// Most bytes between a label and a value that has no check of its own.
 const LONGEST_GAP: usize = 34;
@@ -73,7 +73,9 @@ impl Walk<'_> {
         let mut padded = [0; simd::STRIDE];
         while !rest.is_empty() {
             let (block, more) = rest.split_first_chunk().unwrap_or_else(|| {
-                padded.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+                if let Some(to) = padded.get_mut(..rest.len()) {
+                    to.copy_from_slice(rest);
+                }
                 (&padded, &[])
             });
             let found = digits.of(block);
@@ -100,19 +102,34 @@ impl Walk<'_> {
             return false;
         };
         let (before, second) = (text.before(digit, 1), text.before(digit, 2));
-        let digits = window.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        if before == b' ' && second.is_ascii_digit() {
+        let part = match before {
             // In a row of numbers only the first may begin something.
+            b' ' => second.is_ascii_digit(),
+            b'.' | b'/' => is_alphanumeric(second),
+            _ => false,
+        };
+        if part {
             return true;
         }
-        let [next, after, third] = [0, 1, 2].map(|n| window.get(digits + n).copied().unwrap_or(b'0'));
-        let joined = is_alphanumeric(next)
-            || next >= 0x80
-            || matches!(next, b'-' | b'/')
-            || matches!(next, b' ' | b'.' | b'+' | b',') && !is_plain(after)
-            || matches!(after, b' ' | b',') && (third.is_ascii_digit() || next == b',' && !is_plain(third));
+        let digits = window.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let follows = is_alphanumeric(before) || matches!(before, b' ' | b'-') && second.is_ascii_uppercase();
-        if joined || follows || digits > 4 || self.set.meets(Identifiers::HEALTHCARE) {
+        if follows || digits > FEWEST || self.set.meets(Identifiers::HEALTHCARE) {
+            return false;
+        }
+        let at = |n: usize| window.get(n).copied().unwrap_or(b'0');
+        let [next, after, third] = [digits, digits + 1, digits + 2].map(at);
+        // `3.14`, `1,200`
+        if matches!(next, b'.' | b',') && after.is_ascii_digit() {
+            let second = window.iter().skip(digits + 1).take_while(|byte| byte.is_ascii_digit()).count();
+            let (next, after) = (at(digits + 1 + second), at(digits + 2 + second));
+            let short = digits == 1 || digits + second <= FEWEST;
+            return short && second != 4 && !is_joined(next, after) && next != b'.';
+        }
+        if is_joined(next, after)
+            || matches!(next, b'-' | b'/')
+            || next == b',' && !is_plain(after)
+            || matches!(after, b' ' | b',') && (third.is_ascii_digit() || next == b',' && !is_plain(third))
+        {
             return false;
         }
         // `5 May 1990` after a label.
@@ -354,6 +371,13 @@ impl Lazy {
     fn before(&mut self, text: &Cursor, at: usize) -> Labels {
         if at == self.at { *self.of(text) } else { context::labels(text, at) }
     }
+}
+
+/// A value may go on with these two bytes after a number.
+fn is_joined(next: u8, after: u8) -> bool {
+    is_alphanumeric(next)
+        || next >= 0x80
+        || matches!(next, b' ' | b'-' | b'.' | b'/' | b'+') && !is_plain(after)
 }
 
 /// No letter that may begin a name, and no digit.

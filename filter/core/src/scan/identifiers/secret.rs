@@ -98,8 +98,12 @@ pub(super) fn may_announce(first: [u8; 4]) -> bool {
 pub(super) fn may_assign(bytes: &[u8], at: usize) -> bool {
     let behind = |back: usize| bytes.get(at.wrapping_sub(back)).copied().unwrap_or(0);
     match behind(1) {
-        b'a'..=b'z' | b'A'..=b'Z' => keys::may_end(behind(2), behind(1)),
-        b'"' | b'\'' if behind(2).is_ascii_alphabetic() => keys::may_end(behind(3), behind(2)),
+        b'a'..=b'z' | b'A'..=b'Z' => keys::may_end(behind(3), behind(2), behind(1)),
+        b'"' | b'\'' | b' ' | b')' | b']' if behind(2).is_ascii_alphabetic() => {
+            keys::may_end(behind(4), behind(3), behind(2))
+        }
+        // A call.
+        b')' => behind(2) != b'(',
         _ => true,
     }
 }

@@ -18,8 +18,8 @@ pub(super) struct Vocabulary<Tag: 'static, const N: usize> {
     firsts: [u16; BUCKETS + 1],
 }
 
-/// About as many as there are labels.
-const BUCKETS: usize = 1024;
+/// Some times as many as there are labels, so that most words have none to be compared with.
+const BUCKETS: usize = 4096;
 
 /// Where words are that begin so. Words of which only the beginning counts have three bytes or more; a word that ends is followed by a space, or by the dot that says so; what comes after
 /// a space does not count.
@@ -27,7 +27,7 @@ const fn bucket(bytes: [u8; 3]) -> usize {
     let [first, second, third] = bytes;
     let second = if second == b'.' { b' ' } else { second };
     let third = if second == b' ' || third == b'.' { b' ' } else { third };
-    (first as usize * 37 + second as usize * 5 + third as usize * 181) % BUCKETS
+    (first as usize * 1021 + second as usize * 37 + third as usize * 181) % BUCKETS
 }
 
 /// Words in all rows.
@@ -50,6 +50,50 @@ pub(super) const fn count<Tag>(rows: &'static [(Tag, &'static str)]) -> usize {
     count
 }
 
+/// A bit for every bucket that has a word of the rows whose tag is in `tags`.
+pub(super) struct Beginnings([u64; BUCKETS / 64]);
+
+impl Beginnings {
+    #[allow(clippy::indexing_slicing, reason = "at compile time")]
+    pub(super) const fn new(rows: &'static [(u16, &'static str)], tags: u16) -> Self {
+        let mut bits = [0; BUCKETS / 64];
+        let mut row = 0;
+        while row < rows.len() {
+            let (tag, words) = rows[row];
+            let words = words.as_bytes();
+            let mut at = 0;
+            while at < words.len() && tag & tags != 0 {
+                if at == 0 || words[at - 1] == b'|' {
+                    let bucket = bucket(first(words, at));
+                    bits[bucket / 64] |= 1 << (bucket % 64);
+                }
+                at += 1;
+            }
+            row += 1;
+        }
+        Beginnings(bits)
+    }
+
+    /// Some word may begin so.
+    #[inline(always)]
+    pub(super) fn may_have(&self, first: [u8; 3]) -> bool {
+        let bucket = bucket(first);
+        self.0.get(bucket / 64).is_some_and(|bits| bits >> (bucket % 64) & 1 == 1)
+    }
+}
+
+/// The first bytes of the word at `at`, spaces standing for what it has not.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn first(words: &[u8], at: usize) -> [u8; 3] {
+    let mut first = [b' '; 3];
+    let mut n = 0;
+    while n < 3 && at + n < words.len() && words[at + n] != b'|' {
+        first[n] = words[at + n];
+        n += 1;
+    }
+    first
+}
+
 impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
     #[allow(clippy::indexing_slicing, reason = "at compile time")]
     pub(super) const fn new(rows: &'static [(Tag, &'static str)]) -> Self {
@@ -68,9 +112,7 @@ impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
                     while end < bytes.len() && bytes[end] != b'|' {
                         end += 1;
                     }
-                    let second = if end - start > 1 { bytes[start + 1] } else { b' ' };
-                    let third = if end - start > 2 { bytes[start + 2] } else { b' ' };
-                    let first = bucket([bytes[start], second, third]);
+                    let first = bucket(first(bytes, start));
                     if pass == 1 {
                         entries[free[first] as usize] =
                             Entry { row: row as u8, start: start as u16, len: (end - start) as u8 };
@@ -102,12 +144,6 @@ impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
             let start = usize::from(entry.start);
             Some((*tag, words.as_bytes().get(start..start + usize::from(entry.len))?))
         })
-    }
-
-    /// Some word may begin so.
-    #[inline(always)]
-    pub(super) fn may_have(&self, first: [u8; 3]) -> bool {
-        !self.range(first).is_empty()
     }
 
     #[inline(always)]

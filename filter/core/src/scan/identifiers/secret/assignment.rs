@@ -145,6 +145,10 @@ pub(super) fn in_sentence(text: &Cursor, at: usize) -> Value {
     }
     let mut end = run(text, at, LONGEST_WORD, LETTER | JOINT)?;
     let mut kind = keys::of_word(text, end);
+    // `content`, `contains`: no first word of a key, and frequent.
+    if kind.is_none() && begins_with(text.slice(at, end), "cont") {
+        return Ok(None);
+    }
     let start =
         || (0..LONGEST_WORD).take_while(|back| at > *back && is_token(text.behind(at - back, 1))).count();
     let mut bond = match kind {

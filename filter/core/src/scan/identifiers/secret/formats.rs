@@ -301,17 +301,19 @@ static CHAINS: Chains = chains();
 
 struct Chains {
     /// The first row of a chain, from one; zero: none.
-    first: [u8; 256],
+    first: [u8; BUCKETS],
     /// The next row of the same chain, likewise.
     next: [u8; JOINED.len()],
 }
+
+const BUCKETS: usize = 1024;
 
 /// By the two bytes before a joint, and the joint.
 const fn bucket(second_last: u8, last: u8, joint: u8) -> usize {
     ((second_last as usize).wrapping_mul(31)
         ^ (last as usize).wrapping_mul(7)
         ^ (joint as usize).wrapping_mul(113))
-        & 255
+        % BUCKETS
 }
 
 pub(super) const fn is_joint(byte: u8) -> bool {
@@ -320,7 +322,7 @@ pub(super) const fn is_joint(byte: u8) -> bool {
 
 #[allow(clippy::indexing_slicing, clippy::panic, reason = "at compile time")]
 const fn chains() -> Chains {
-    let mut chains = Chains { first: [0; 256], next: [0; JOINED.len()] };
+    let mut chains = Chains { first: [0; BUCKETS], next: [0; JOINED.len()] };
     let mut n = JOINED.len();
     while n > 0 {
         n -= 1;

@@ -345,13 +345,11 @@ struct Chains {
     first: [u8; 256],
     /// The next row of the same chain, likewise.
     next: [u8; COUNT],
-    /// For each last letter, a bit for each letter before it that a word other than a harmless one has there.
-    last_two: [u32; 32],
 }
 
 #[allow(clippy::indexing_slicing, reason = "at compile time")]
 const fn chains() -> Chains {
-    let mut chains = Chains { first: [0; 256], next: [0; COUNT], last_two: [0; 32] };
+    let mut chains = Chains { first: [0; 256], next: [0; COUNT] };
     let rows = rows();
     let mut n = COUNT;
     while n > 0 {
@@ -361,11 +359,34 @@ const fn chains() -> Chains {
         let bucket = bucket(second_last, last);
         chains.next[n] = chains.first[bucket];
         chains.first[bucket] = n as u8 + 1;
-        if !matches!(rows[n].list, List::Harmless) {
-            chains.last_two[(last & 31) as usize] |= 1 << (second_last & 31);
-        }
     }
     chains
+}
+
+/// For each two last letters, a bit for each letter before them that some word has there.
+type LastThree = [u32; 1024];
+
+/// Of what may stand right before an operator.
+static BEFORE_OPERATOR: LastThree = last_three(true);
+/// Of what ends a key.
+static KEYS: LastThree = last_three(false);
+
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn last_three(types: bool) -> LastThree {
+    let mut thirds = [0; 1024];
+    let rows = rows();
+    let mut n = 0;
+    while n < COUNT {
+        let word = rows[n].word.as_bytes();
+        let end = word.len();
+        let last_two = ((word[end - 1] & 31) as usize) << 5 | (word[end - 2] & 31) as usize;
+        if matches!(rows[n].list, List::Ends | List::After) || types && matches!(rows[n].list, List::Types) {
+            // Any word may stand before one of two letters.
+            thirds[last_two] |= if end > 2 { 1 << (word[end - 3] & 31) } else { u32::MAX };
+        }
+        n += 1;
+    }
+    thirds
 }
 
 /// The kind of the key that ends before `operator`, perhaps with a quote, a bracket or a type between them; and whether
@@ -388,7 +409,7 @@ pub(super) fn before(text: &Cursor, operator: usize) -> Option<Kind> {
         last = text.behind(end, 1);
     }
     // Most candidates end here: nothing that announces a secret has these last letters.
-    if !last.is_ascii_digit() && !may_end(text.before(end, 2), last) {
+    if !last.is_ascii_digit() && !may_end(text.before(end, 3), text.before(end, 2), last) {
         return None;
     }
     let limit = operator.saturating_sub(FARTHEST);
@@ -447,14 +468,21 @@ impl Key {
 
 /// The kind of the word `text[start..end]`, for words that announce a secret in a sentence.
 pub(super) fn of_word(text: &Cursor, end: usize) -> Option<Kind> {
-    if !may_end(text.before(end, 2), text.before(end, 1)) {
+    if !has(&KEYS, [3, 2, 1].map(|back| text.before(end, back))) {
         return None;
     }
     Key::before(text, end, end.saturating_sub(LONGEST_WORD), true).kind()
 }
 
-/// Keys may have these last letters.
+/// What stands before an operator may have these last letters; a byte before them that is no letter says nothing.
 #[inline(always)]
-pub(super) fn may_end(second_last: u8, last: u8) -> bool {
-    CHAINS.last_two.get(usize::from(last & 31)).is_some_and(|bits| bits >> (second_last & 31) & 1 == 1)
+pub(super) fn may_end(third_last: u8, second_last: u8, last: u8) -> bool {
+    has(&BEFORE_OPERATOR, [third_last, second_last, last])
+}
+
+#[inline(always)]
+fn has(words: &LastThree, [third_last, second_last, last]: [u8; 3]) -> bool {
+    let at = usize::from(last & 31) << 5 | usize::from(second_last & 31);
+    let thirds = words.get(at).copied().unwrap_or(0);
+    if third_last.is_ascii_alphabetic() { thirds >> (third_last & 31) & 1 == 1 } else { thirds != 0 }
 }
