@@ -68,6 +68,11 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "`file` is the path of a file that holds the key and nothing else. Envoy follows it when it is replaced.",
     ),
     (
+        "bad-limit",
+        "A budget is so many `tokens`, or so many `usd`, for a `scope` in a `window`. USD are counted by the `pricing` of the targets,\n\
+         so every target needs one.",
+    ),
+    (
         "bad-model",
         "A model is asked for by its name at the provider, such as `meta-llama/Llama-3.3-70B-Instruct-Turbo`.",
     ),
@@ -193,6 +198,10 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
          reads in its place is `failure_action.fallback_message`; write one, or choose `block` or `warn`.",
     ),
     (
+        "no-limits",
+        "`budget-enforcement` keeps to what `policy.budget-enforcement.limits` says, which says nothing yet.",
+    ),
+    (
         "no-price",
         "`lowest_cost` orders targets by their price, and this one has none; it comes after those that have. Give it\n\
          `pricing: {prompt: ..., completion: ...}`.",
@@ -254,10 +263,6 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
     (
         "plain-http",
         "Texts and keys travel to this target in the clear. That is fine on one machine, and nowhere else.",
-    ),
-    (
-        "policy-not-available",
-        "The format knows this policy and this version does not have it. Without the entry the rest works.",
     ),
     (
         "router-target-without-model",

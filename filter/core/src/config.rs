@@ -8,7 +8,7 @@ mod read;
 #[cfg(feature = "schema")]
 mod schema;
 
-pub(crate) use read::{Reading, UNAVAILABLE_POLICIES, unavailable_policy};
+pub(crate) use read::Reading;
 pub use read::{SPELLINGS, read};
 
 use serde::de::{self, MapAccess, Visitor};
@@ -146,6 +146,9 @@ pub struct PolicyBlocks {
     /// One event per exchange.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audit_logger: Option<AuditLogger>,
+    /// What may be spent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub budget_enforcement: Option<BudgetEnforcement>,
 }
 
 /// What a policy does about a finding.
@@ -525,6 +528,70 @@ impl Default for AuditLogger {
             capture: Capture::MetadataOnly,
         }
     }
+}
+
+/// `budget-enforcement`: limits of what is spent in a window of time, over all workers of one Envoy.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BudgetEnforcement {
+    /// The limits; a request must fit all of them.
+    pub limits: Vec<BudgetLimit>,
+    /// `block` or `warn`.
+    pub action: Action,
+}
+
+impl Default for BudgetEnforcement {
+    fn default() -> Self {
+        BudgetEnforcement { limits: Vec::new(), action: Action::Block }
+    }
+}
+
+/// One limit, in tokens or in USD.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BudgetLimit {
+    /// What has a budget of its own: everything together (`global`), each `caller`, `model` or `target`.
+    pub scope: BudgetScope,
+    /// Tokens in and out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// USD, with six decimals at most. Every target needs `pricing`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usd: Option<f64>,
+    /// When the budget is full again: with the next `minute`, `hour`, `day` or `month` in UTC.
+    pub window: BudgetWindow,
+}
+
+/// What has a budget of its own.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BudgetScope {
+    /// Everything together.
+    Global,
+    /// Each credential that comes with requests.
+    Caller,
+    /// Each model that is asked for.
+    Model,
+    /// Each target.
+    Target,
+}
+
+/// When a budget is full again.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BudgetWindow {
+    /// With the next minute.
+    Minute,
+    /// With the next hour.
+    Hour,
+    /// With the next day.
+    Day,
+    /// With the next month.
+    Month,
 }
 
 /// What an audit event keeps of the texts.

@@ -53,6 +53,11 @@ pub fn estimate(bytes: u64) -> u64 {
     bytes.div_ceil(BYTES_PER_TOKEN)
 }
 
+/// Text that so many tokens come to, roughly.
+pub fn bytes(tokens: u64) -> u64 {
+    tokens.saturating_mul(BYTES_PER_TOKEN)
+}
+
 impl Prices {
     /// What these tokens cost. Counts so large that the amount cannot be held cost the most that can.
     pub fn of(&self, usage: &Usage) -> Usd {

@@ -4,6 +4,7 @@
 //! It reads no clock and calls no one. Invariants: a request is admitted once; no byte of an inspected body leaves before
 //! the chain has seen it; after a block nothing of the answer leaves any more.
 
+mod allowance;
 mod models;
 mod quality;
 mod record;
@@ -19,6 +20,7 @@ pub use request::{Admission, Dispatch, RequestHead, RequestStep};
 pub use response::{AnswerHead, AnswerMode, AnswerStart, WholeAnswer};
 pub use stream::ChunkStep;
 
+use crate::budget::Budgets;
 use crate::diagnostic::Diagnostic;
 use crate::digest::Key;
 use crate::event::Ended;
@@ -29,10 +31,11 @@ use crate::policy::{Active, Automata, Chain, Direction, Facts, Scratch};
 use crate::reply::Reply;
 use crate::router::Patience;
 use crate::routing::{Routing, Shared};
+use allowance::Allowance;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use quality::Asked;
-use record::Record;
+use record::{Closing, Record};
 use route::{Account, End};
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -50,8 +53,10 @@ pub struct Gateway {
     /// For hashes that only this gateway can make.
     key: Cell<Key>,
     patience: Patience,
-    /// Tokens have a price somewhere.
+    /// Tokens have a price somewhere, or a limit.
     meters: bool,
+    /// `None`: nothing is limited.
+    budgets: Option<Budgets>,
 }
 
 impl fmt::Debug for Gateway {
@@ -82,9 +87,11 @@ impl Gateway {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let meters = config.targets.iter().any(|target| target.prices.is_some());
+        let limits = config.policy.budget_enforcement.as_ref().is_some_and(|block| !block.limits.is_empty());
+        let meters = config.targets.iter().any(|target| target.prices.is_some()) || limits;
         Ok(Gateway {
             meters,
+            budgets: None,
             config,
             chain,
             scratch: RefCell::default(),
@@ -94,10 +101,13 @@ impl Gateway {
         })
     }
 
-    /// Lets the choice of targets depend on what all workers know.
-    pub fn with_shared(self, shared: Box<dyn Shared>) -> Gateway {
-        let routing = Routing::new(&self.config, shared);
-        Gateway { routing, ..self }
+    /// Lets the choice of targets, and budgets, depend on what all workers know.
+    pub fn with_shared(self, shared: Rc<dyn Shared>) -> Gateway {
+        let routing = Routing::new(&self.config, shared.clone());
+        let block = self.config.policy.budget_enforcement.as_ref();
+        let limits = block.map(|block| block.limits.clone()).filter(|limits| !limits.is_empty());
+        let budgets = limits.map(|limits| Budgets::new(limits, shared));
+        Gateway { routing, budgets, ..self }
     }
 
     /// Chooses among the targets, if there is something to choose by.
@@ -140,6 +150,8 @@ pub struct Exchange {
     swallows_usage: bool,
     /// The body so far of an answer that is only metered.
     metered: Option<Vec<u8>>,
+    /// What was reserved, where something is limited.
+    allowance: Option<Allowance>,
 }
 
 impl Exchange {
@@ -158,6 +170,7 @@ impl Exchange {
             asked: None,
             swallows_usage: false,
             metered: None,
+            allowance: None,
         }
     }
 
@@ -199,7 +212,9 @@ impl Exchange {
             };
             self.account.close(routing, &timing.trail, end);
         }
-        record::close(self, timing, sink)
+        let closing = Closing::of(self, timing);
+        self.settle(&closing);
+        record::close(self, timing, &closing, sink)
     }
 
     /// Whether its event is to be a link of a chain.

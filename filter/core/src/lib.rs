@@ -25,6 +25,7 @@ pub mod measure;
 pub mod message;
 pub mod sse;
 
+mod budget;
 pub mod chain;
 pub mod digest;
 pub mod holdback;

@@ -97,6 +97,7 @@ impl Plan {
         let mut problems = Vec::new();
         checks::pack(&config, &mut problems);
         checks::chain(&config, &mut problems);
+        checks::budgets(&config, &mut problems);
         checks::size_limits(&config, &mut problems);
         let addresses = checks::gateway(&config, &mut problems);
         let strategy = strategy(&config, &mut problems);
@@ -117,10 +118,12 @@ impl Plan {
         let mut targets = targets::plugin(&self.targets);
         if self.meters() {
             // A member that a target refuses must not be in a body that may come to it as the second one.
+            let budgets = self.config.policy.budget_enforcement.is_some();
             let may_ask = !self.targets.iter().any(Target::refuses_stream_options);
             for (target, known) in targets.iter_mut().zip(&self.targets) {
                 target.prices = known.prices();
-                target.asks_for_usage = may_ask && target.prices.is_some() && known.asks_for_usage();
+                target.asks_for_usage =
+                    may_ask && (budgets || target.prices.is_some()) && known.asks_for_usage();
             }
         }
         plugin::Downstream {
@@ -142,7 +145,11 @@ impl Plan {
     /// Whether something records what an exchange cost.
     #[cfg(feature = "compile")]
     fn meters(&self) -> bool {
-        self.config.policies.chain.iter().any(|entry| entry.name == "audit-logger")
+        self.config
+            .policies
+            .chain
+            .iter()
+            .any(|entry| matches!(entry.name.as_str(), "audit-logger" | "budget-enforcement"))
     }
 
     /// Attempts of a request that every target fails.
@@ -258,7 +265,7 @@ mod tests {
                 "bad-version pack.version",
                 "unknown-policy policies.chain[1]",
                 "duplicate-policy policies.chain[3]",
-                "policy-not-available policies.chain[4]",
+                "no-limits policies.chain[4]",
                 "bad-size size_limits.max_body_bytes",
                 "bad-address gateway.listen",
                 "bad-block-status gateway.block_status",

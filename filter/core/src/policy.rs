@@ -36,16 +36,19 @@ pub enum PolicyKind {
     QualityScorer,
     /// One event per exchange.
     AuditLogger,
+    /// What may be spent.
+    BudgetEnforcement,
 }
 
 impl PolicyKind {
     /// All of them.
-    pub const ALL: [PolicyKind; 5] = [
+    pub const ALL: [PolicyKind; 6] = [
         PolicyKind::PromptInjection,
         PolicyKind::PiiDetector,
         PolicyKind::SafetyFilter,
         PolicyKind::QualityScorer,
         PolicyKind::AuditLogger,
+        PolicyKind::BudgetEnforcement,
     ];
 
     /// The name in the chain and in reason codes.
@@ -56,6 +59,7 @@ impl PolicyKind {
             PolicyKind::SafetyFilter => "safety-filter",
             PolicyKind::QualityScorer => "quality-scorer",
             PolicyKind::AuditLogger => "audit-logger",
+            PolicyKind::BudgetEnforcement => "budget-enforcement",
         }
     }
 
@@ -130,6 +134,7 @@ enum Policy {
     Safety(Box<Safety>),
     Quality(Box<Quality>),
     Audit,
+    Budget(Action),
 }
 
 impl Policy {
@@ -140,6 +145,7 @@ impl Policy {
             Policy::Safety(_) => PolicyKind::SafetyFilter,
             Policy::Quality(_) => PolicyKind::QualityScorer,
             Policy::Audit => PolicyKind::AuditLogger,
+            Policy::Budget(_) => PolicyKind::BudgetEnforcement,
         }
     }
 
@@ -150,6 +156,7 @@ impl Policy {
             Policy::Safety(safety) => safety.action(),
             Policy::Quality(quality) => quality.action(),
             Policy::Audit => Action::Warn,
+            Policy::Budget(action) => *action,
         }
     }
 
@@ -159,7 +166,7 @@ impl Policy {
             Policy::Pii(pii) => pii.apply_to(),
             Policy::Safety(safety) => safety.apply_to(),
             Policy::Quality(_) => ApplyTo::Output,
-            Policy::Audit => return false,
+            Policy::Audit | Policy::Budget(_) => return false,
         };
         match direction {
             Direction::Request => apply_to != ApplyTo::Output,
@@ -294,6 +301,14 @@ impl Chain {
         self.active_links(active).any(|link| link.policy.reads(direction))
     }
 
+    /// What reaching a budget means for this exchange; `None`: it has none.
+    pub(crate) fn budget(&self, active: Active) -> Option<(Action, Mode)> {
+        self.active_links(active).find_map(|link| match link.policy {
+            Policy::Budget(action) => Some((action, link.mode)),
+            _ => None,
+        })
+    }
+
     /// The active policies that read texts that travel this way.
     pub(crate) fn readers(&self, active: Active, direction: Direction) -> impl Iterator<Item = PolicyKind> {
         let links = self.active_links(active).filter(move |link| link.policy.reads(direction));
@@ -382,7 +397,7 @@ impl Chain {
                 }
                 Policy::Safety(safety) => safety.inspect(&scratch.words, text, from, &mut scratch.matches),
                 // Judges whole answers, once they are complete.
-                Policy::Quality(_) | Policy::Audit => {}
+                Policy::Quality(_) | Policy::Audit | Policy::Budget(_) => {}
             }
             findings.extend(scratch.matches.drain(..).map(|found| Finding {
                 policy: link.policy.kind(),
@@ -404,7 +419,7 @@ impl Chain {
             open = open.min(match &link.policy {
                 Policy::Pii(pii) => pii.open_from(text, from),
                 Policy::Safety(safety) => safety.open_from(&scratch.words, text, from),
-                Policy::Injection(_) | Policy::Quality(_) | Policy::Audit => text.len(),
+                Policy::Injection(_) | Policy::Quality(_) | Policy::Audit | Policy::Budget(_) => text.len(),
             });
         }
         open
@@ -440,7 +455,7 @@ impl Chain {
                     injection_score = Some(injection.score(words, scorer, text, false))
                 }
                 Policy::Safety(safety) => safety_score = Some(safety.score(words, scorer, text)),
-                Policy::Pii(_) | Policy::Quality(_) | Policy::Audit => {}
+                Policy::Pii(_) | Policy::Quality(_) | Policy::Audit | Policy::Budget(_) => {}
             }
         }
         (injection_score, safety_score)
@@ -472,6 +487,9 @@ fn compile_policy(
         PolicyKind::QualityScorer => {
             let block = blocks.quality_scorer.clone().unwrap_or_default();
             Policy::Quality(Box::new(Quality::compile(&block, automata.assertions)?))
+        }
+        PolicyKind::BudgetEnforcement => {
+            Policy::Budget(blocks.budget_enforcement.as_ref().map_or(Action::Block, |block| block.action))
         }
         PolicyKind::AuditLogger => {
             let block = blocks.audit_logger.clone().unwrap_or_default();

@@ -104,6 +104,13 @@ impl Reply {
         Reply::error(400, "invalid_request_error", "unknown_provider", &message)
     }
 
+    /// A budget is used up. `reset` says when it is full again, in RFC 3339, and `wait_s` in how many seconds.
+    pub fn budget_exceeded(reset: &str, wait_s: u64) -> Reply {
+        Reply::error(402, "budget_exceeded", "budget_exceeded", &budget_message(reset))
+            .with("x-kt-budget-reset", reset)
+            .with("retry-after", wait_s.to_string())
+    }
+
     /// Something inside the gateway failed; the request is refused rather than let through uninspected.
     pub fn gateway_failure() -> Reply {
         Reply::error(
@@ -167,6 +174,15 @@ pub fn stream_blocked(number: Option<u64>, finding: &Finding, message: Option<&s
     let direction = Direction::Response;
     let message = block_message(direction, finding, message);
     stream_end(number, &message, "policy_violation", block_code(direction), Some(finding))
+}
+
+/// The last frames of a stream whose budget is used up.
+pub fn stream_over_budget(number: Option<u64>, reset: &str) -> Vec<u8> {
+    stream_end(number, &budget_message(reset), "budget_exceeded", "budget_exceeded", None)
+}
+
+fn budget_message(reset: &str) -> String {
+    ["The budget of this gateway for this request is used up until ", reset, "."].concat()
 }
 
 /// The last frames of a stream that cannot be inspected any further.

@@ -13,6 +13,7 @@ use crate::order::by_place;
 use crate::plan::Strategy;
 use crate::plugin::{Downstream, Target};
 use breaker::{Entry, Position, State};
+use std::rc::Rc;
 
 /// What all workers share, and the clock that goes with it.
 pub trait Shared {
@@ -102,7 +103,7 @@ pub(crate) enum News {
 
 /// Chooses among the targets of one configuration.
 pub struct Routing {
-    shared: Box<dyn Shared>,
+    shared: Rc<dyn Shared>,
     strategy: Strategy,
     targets: Vec<Target>,
     /// Some target has a breaker or is probed.
@@ -132,7 +133,7 @@ const JITTER_PARTS: u64 = 10;
 
 impl Routing {
     /// For these targets; `None` if there is only one, or one serves.
-    pub fn new(config: &Downstream, shared: Box<dyn Shared>) -> Option<Routing> {
+    pub fn new(config: &Downstream, shared: Rc<dyn Shared>) -> Option<Routing> {
         if !config.attempt_role || config.targets.len() < 2 {
             return None;
         }

@@ -10,9 +10,10 @@
 )]
 
 mod audit;
+mod budget;
 mod corpus;
-mod crowd;
 mod cost;
+mod crowd;
 mod doctor;
 mod failure;
 mod fallback;

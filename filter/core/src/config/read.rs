@@ -25,9 +25,6 @@ pub const SPELLINGS: &[(&str, &str)] = &[
     ("routing", "strategy"),
 ];
 
-/// Policies that the format knows and this version does not have.
-pub(crate) const UNAVAILABLE_POLICIES: &[&str] = &["budget-enforcement"];
-
 /// Reads a configuration. There is one only if nothing is wrong with its keys and types.
 pub fn read(value: &Value) -> (Option<PolicyConfig>, Vec<Diagnostic>) {
     let Reading { config, problems, .. } = Reading::of(value);
@@ -150,7 +147,7 @@ impl Reading {
         }
         let path = self.written(&render(&steps));
         let found = node(value, &steps).cloned().unwrap_or(Value::Null);
-        self.problems.push(explain(error, &path, &steps, &found));
+        self.problems.push(explain(error, &path, &found));
         self.dropped.push(path);
         self.remove(value, &steps)
     }
@@ -395,14 +392,8 @@ fn number_help(path: &str, text: &str) -> Option<String> {
     (plain > 0.0).then(|| format!("write the number alone: `{plain}`"))
 }
 
-fn explain(error: &str, path: &str, steps: &[Step], found: &Value) -> Diagnostic {
+fn explain(error: &str, path: &str, found: &Value) -> Diagnostic {
     if let Some(key) = quoted(error, "unknown field ") {
-        if let [Step::Key(root), Step::Key(_)] = steps
-            && root == "policy"
-            && UNAVAILABLE_POLICIES.contains(&key)
-        {
-            return unavailable_policy(key, path);
-        }
         // What stands where `env` should may be the key itself.
         if path.contains("secret_key_ref.")
             && !key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
@@ -500,12 +491,6 @@ fn explain(error: &str, path: &str, steps: &[Step], found: &Value) -> Diagnostic
     }
 }
 
-/// What is said about a policy that the format knows and this version does not have.
-pub(crate) fn unavailable_policy(name: &str, path: &str) -> Diagnostic {
-    let message = format!("policy `{name}` is not available in this version");
-    Diagnostic::error("policy-not-available", path, message).help("remove it")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -589,16 +574,6 @@ mod tests {
         check(
             |value| value["providers"]["targets"][0]["secret_key_ref"] = json!("sk-live-0123"),
             &["wrong-type providers.targets[0].secret_key_ref: expected an object, found a string"],
-        );
-    }
-
-    #[test]
-    fn a_policy_of_a_later_version_is_said_to_be_one() {
-        check(
-            |value| value["policy"] = json!({"budget-enforcement": {}}),
-            &[
-                "policy-not-available policy.budget-enforcement: policy `budget-enforcement` is not available in this version",
-            ],
         );
     }
 

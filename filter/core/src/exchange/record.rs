@@ -2,14 +2,16 @@
 
 use super::Exchange;
 use crate::attempt::trail::Trail;
+use crate::budget::Exceeded;
 use crate::chain;
+use crate::config::{Action, Mode};
 use crate::cost::{self, Usd};
 use crate::event::{self, Ended, Event, FindingCount, Latency, PickedBy, Routed, Scanned, Tally, Verdict};
 use crate::measure::{Measured, Sink, texts_read};
 use crate::message::response::Response;
 use crate::message::usage::Usage;
 use crate::message::{Endpoint, Unscanned};
-use crate::policy::{Direction, Finding};
+use crate::policy::{Direction, Finding, PolicyKind};
 use std::fmt::Display;
 
 /// Distinct findings that are kept; beyond that only their counts by kind matter, which the first ones show.
@@ -114,6 +116,19 @@ impl Record {
         self.is_said = true;
     }
 
+    /// Counts a budget that is used up.
+    pub(super) fn over_budget(&mut self, limit: &Exceeded, place: &str, action: Action, mode: Mode) {
+        let finding = Finding {
+            policy: PolicyKind::BudgetEnforcement,
+            kind: limit.reason.into(),
+            range: 0..0,
+            action,
+            mode,
+            score: 1.0,
+        };
+        self.found(std::slice::from_ref(&finding), &place);
+    }
+
     /// The block that is reported, among several.
     pub(super) fn blocked_by(&mut self, finding: &Finding) {
         self.verdict = Verdict::Block;
@@ -186,22 +201,45 @@ fn cost(exchange: &Exchange, tally: Option<&Tally>, target: Option<&str>) -> Opt
     }
 }
 
+/// How an exchange came out.
+pub(super) struct Closing {
+    ended: Ended,
+    pub(super) tally: Option<Tally>,
+    pub(super) cost: Option<Usd>,
+    /// Id of the target that answered.
+    pub(super) target: Option<String>,
+}
+
+impl Closing {
+    pub(super) fn of(exchange: &Exchange, timing: &Timing) -> Closing {
+        let record = &exchange.record;
+        let ended = match record.ended {
+            Some(ended) => ended,
+            None if timing.client_gone => Ended::ClientDisconnected,
+            None if timing.upstream_failed => Ended::UpstreamError,
+            None => Ended::Completed,
+        };
+        let target = timing.trail.last().map(|tried| &tried.target).or(record.only_target.as_ref());
+        let tally = tally(exchange, ended, timing);
+        let cost = cost(exchange, tally.as_ref(), target.map(String::as_str));
+        Closing { ended, tally, cost, target: target.cloned() }
+    }
+}
+
 /// Tells what is counted, and gives the event's line; `None` if the chain does not ask for it.
-pub(super) fn close(exchange: &Exchange, timing: &Timing, sink: &mut Sink) -> Option<Vec<u8>> {
+pub(super) fn close(
+    exchange: &Exchange,
+    timing: &Timing,
+    closing: &Closing,
+    sink: &mut Sink,
+) -> Option<Vec<u8>> {
     let record = &exchange.record;
     let config = &exchange.gateway.config;
-    let ended = match record.ended {
-        Some(ended) => ended,
-        None if timing.client_gone => Ended::ClientDisconnected,
-        None if timing.upstream_failed => Ended::UpstreamError,
-        None => Ended::Completed,
-    };
     if !record.audits {
         return None;
     }
-    let target = timing.trail.last().map(|tried| tried.target.as_str()).or(record.only_target.as_deref());
-    let tally = tally(exchange, ended, timing);
-    let cost = cost(exchange, tally.as_ref(), target);
+    let Closing { ended, tally, cost, target } = closing;
+    let (ended, cost, target) = (*ended, *cost, target.as_deref());
     let endpoint = if record.endpoint.is_empty() { "none" } else { record.endpoint };
     let known = config.targets.iter().find(|known| Some(known.id.as_str()) == target);
     let measured = Measured {
@@ -256,7 +294,7 @@ pub(super) fn close(exchange: &Exchange, timing: &Timing, sink: &mut Sink) -> Op
         findings: &record.findings,
         scanned: record.scanned,
         unscanned: record.unscanned,
-        tally,
+        tally: *tally,
         latency: timing.latency,
     };
     Some(event.to_line())

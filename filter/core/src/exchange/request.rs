@@ -277,6 +277,7 @@ impl Exchange {
                 && self.endpoint.is_some_and(Endpoint::has_choices)
                 && request.ask_for_usage(&mut splices);
         }
+        self.reserve(request, first)?;
         let nests_schema = first.is_some_and(|target| target.nests_schema);
         if let Some(format) = &request.format {
             splices.extend(format.splices(nests_schema));

@@ -8,6 +8,7 @@
 use super::quality::Kept;
 use super::texts::{hide_tokens, redact};
 use super::{Exchange, Gateway};
+use crate::budget::Exceeded;
 use crate::config::OnError;
 use crate::event::{Ended, Unread};
 use crate::holdback::{Edit, Judge, LaneHold, Progress};
@@ -80,6 +81,7 @@ struct Part {
 enum Stop {
     Block(Finding),
     Uninspectable(&'static str),
+    OverBudget(Exceeded),
 }
 
 impl Stream {
@@ -254,6 +256,9 @@ impl Exchange {
                 return Err(Stop::Block(finding));
             }
         }
+        if let Some(limit) = self.go_on() {
+            return Err(Stop::OverBudget(limit));
+        }
         if event.ends {
             self.record.is_said = true;
             self.finish_lanes(gateway, stream, |_| true)?;
@@ -385,6 +390,14 @@ impl Exchange {
                 self.record.error_code = "output_blocked";
                 let message = gateway.chain.message(finding.policy);
                 ChunkStep::Replace(reply::stream_blocked(stream.numbered(), &finding, message))
+            }
+            (Stop::OverBudget(limit), false) => ChunkStep::Refuse(
+                self.refuse(Reply::budget_exceeded(&limit.reset(), limit.wait_s), Ended::Blocked),
+            ),
+            (Stop::OverBudget(limit), true) => {
+                self.record.ended = Some(Ended::Blocked);
+                self.record.error_code = "budget_exceeded";
+                ChunkStep::Replace(reply::stream_over_budget(stream.numbered(), &limit.reset()))
             }
             (Stop::Uninspectable(why), false) => {
                 let reply = Reply::uninspectable_answer(why);

@@ -2,7 +2,7 @@
 //!
 //! Each pushes what it finds and goes on. Knows no policy's own settings: those are checked where the policy is compiled.
 
-use crate::config::{PolicyConfig, UNAVAILABLE_POLICIES, unavailable_policy};
+use crate::config::{Action, PolicyConfig};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::policy::PolicyKind;
 use std::net::SocketAddr;
@@ -61,9 +61,7 @@ pub(super) fn chain(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
     for (i, entry) in chain.iter().enumerate() {
         let path = format!("policies.chain[{i}]");
         let name = entry.name.as_str();
-        if UNAVAILABLE_POLICIES.contains(&name) {
-            problems.push(unavailable_policy(name, &path));
-        } else if PolicyKind::from_name(name).is_none() {
+        if PolicyKind::from_name(name).is_none() {
             let help = match nearest(name, known) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known policies: {}", known.join(", ")),
@@ -77,6 +75,47 @@ pub(super) fn chain(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
                 .push(Diagnostic::error("duplicate-policy", &path, message).help("remove one of the two"));
         }
         conditions(entry, &path, problems);
+    }
+}
+
+/// Budgets that can be kept.
+pub(super) fn budgets(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
+    const AT: &str = "policy.budget-enforcement";
+    let wanted = config.policies.chain.iter().position(|entry| entry.name == "budget-enforcement");
+    let block = config.policy.budget_enforcement.clone().unwrap_or_default();
+    if let (Some(wanted), true) = (wanted, block.limits.is_empty()) {
+        let at = match &config.policy.budget_enforcement {
+            Some(_) => format!("{AT}.limits"),
+            None => format!("policies.chain[{wanted}]"),
+        };
+        let help = "add one, such as `limits: [{scope: caller, tokens: 100000, window: day}]`";
+        let message = "`budget-enforcement` has no limit";
+        problems.push(Diagnostic::error("no-limits", at, message).help(help));
+    }
+    if block.action == Action::Redact {
+        let message = "a budget can `block` or `warn`";
+        problems.push(Diagnostic::error("unsupported-action", format!("{AT}.action"), message));
+    }
+    for (i, limit) in block.limits.iter().enumerate() {
+        let at = format!("{AT}.limits[{i}]");
+        let mut refuse = |message: &str| problems.push(Diagnostic::error("bad-limit", at.clone(), message));
+        match (limit.tokens, limit.usd) {
+            (Some(0), None) => refuse("a limit must be greater than zero"),
+            (Some(_), None) => {}
+            (None, Some(usd)) if !(usd > 0.0 && usd <= 1e6 && (usd * 1e6).round() / 1e6 == usd) => {
+                refuse("a limit in USD is greater than zero, at most 1000000, with six decimals at most");
+            }
+            (None, Some(_)) => {
+                if let Some(target) = config.providers.targets.iter().find(|target| target.pricing.is_none())
+                {
+                    refuse(&format!(
+                        "a limit in USD needs `pricing` on every target; `{}` has none",
+                        target.id
+                    ));
+                }
+            }
+            _ => refuse("a limit is either in `tokens` or in `usd`"),
+        }
     }
 }
 

@@ -7,10 +7,11 @@
 
 use super::{Attempt, Behaviour, Breaker, Downstream, Model, PluginConfig, Probe, Router, Target};
 use crate::config::{
-    Action, ApplyTo, Assertion, AssertionKind, AuditLogger, Capture, ChainEntry, ChainOptions, DetectPattern,
-    Encoding, FailureAction, FailureWord, InjectionResponse, MarkerFormat, Mode, OnError, Pack, PiiDetector,
-    Policies, PolicyBlocks, PromptInjection, QualityScorer, QualityThresholds, Redaction, Role, SafetyFilter,
-    SafetyMode, TargetOut, Unscannable, When,
+    Action, ApplyTo, Assertion, AssertionKind, AuditLogger, BudgetEnforcement, BudgetLimit, BudgetScope,
+    BudgetWindow, Capture, ChainEntry, ChainOptions, DetectPattern, Encoding, FailureAction, FailureWord,
+    InjectionResponse, MarkerFormat, Mode, OnError, Pack, PiiDetector, Policies, PolicyBlocks,
+    PromptInjection, QualityScorer, QualityThresholds, Redaction, Role, SafetyFilter, SafetyMode, TargetOut,
+    Unscannable, When,
 };
 use crate::cost::Prices;
 use crate::message::json::{Cursor, Kind, decimal};
@@ -186,6 +187,15 @@ impl Read for u32 {
     }
 }
 
+impl Read for u64 {
+    fn initial() -> Self {
+        0
+    }
+    fn take(&mut self, json: &mut Json) -> bool {
+        json.number().and_then(|number| number.parse().ok()).map(|value| *self = value).is_some()
+    }
+}
+
 impl Read for u16 {
     fn initial() -> Self {
         0
@@ -297,7 +307,15 @@ object!(ChainOptions = ChainOptions::default(); "when" when, "mode" mode);
 object!(When = When::default(); "path" path, "header" header, "model" model);
 object!(PolicyBlocks = PolicyBlocks::default();
     "prompt-injection" prompt_injection, "pii-detector" pii_detector, "safety-filter" safety_filter,
-    "quality-scorer" quality_scorer, "audit-logger" audit_logger);
+    "quality-scorer" quality_scorer, "audit-logger" audit_logger, "budget-enforcement" budget_enforcement);
+object!(BudgetEnforcement = BudgetEnforcement::default(); "limits" limits, "action" action);
+object!(BudgetLimit = BudgetLimit {
+        scope: BudgetScope::Global,
+        tokens: None,
+        usd: None,
+        window: BudgetWindow::Month,
+    };
+    "scope" scope, "tokens" tokens, "usd" usd, "window" window);
 object!(PromptInjection = PromptInjection::default();
     "threshold" threshold, "action" action, "attack_patterns" attack_patterns, "encoding" encoding, "roles" roles,
     "response" response);
@@ -367,6 +385,12 @@ words!(AssertionKind = AssertionKind::Contains;
     "language" AssertionKind::Language);
 words!(FailureWord = FailureWord::Warn;
     "warn" FailureWord::Warn, "block" FailureWord::Block, "fallback" FailureWord::Fallback);
+words!(BudgetScope = BudgetScope::Global;
+    "global" BudgetScope::Global, "caller" BudgetScope::Caller, "model" BudgetScope::Model,
+    "target" BudgetScope::Target);
+words!(BudgetWindow = BudgetWindow::Month;
+    "minute" BudgetWindow::Minute, "hour" BudgetWindow::Hour, "day" BudgetWindow::Day,
+    "month" BudgetWindow::Month);
 words!(Strategy = Strategy::default();
     "single" Strategy::Single, "fallback" Strategy::Fallback, "weighted_round_robin" Strategy::WeightedRoundRobin,
     "latency" Strategy::Latency, "lowest_cost" Strategy::LowestCost, "router" Strategy::Router);
@@ -490,6 +514,23 @@ mod tests {
                 immutable: false,
                 log_all_access: Some(false),
                 capture: Capture::Redacted,
+            }),
+            budget_enforcement: Some(BudgetEnforcement {
+                limits: vec![
+                    BudgetLimit {
+                        scope: BudgetScope::Caller,
+                        tokens: Some(u64::MAX),
+                        usd: None,
+                        window: BudgetWindow::Minute,
+                    },
+                    BudgetLimit {
+                        scope: BudgetScope::Target,
+                        tokens: None,
+                        usd: Some(0.5),
+                        window: BudgetWindow::Day,
+                    },
+                ],
+                action: Action::Warn,
             }),
         };
         PluginConfig::Downstream(Box::new(Downstream {

@@ -88,7 +88,7 @@ fn three() -> Vec<Target> {
 }
 
 fn worker(process: &Arc<Process>, strategy: Strategy) -> Routing {
-    Routing::new(&config(strategy, three()), Box::new(Worker(process.clone()))).unwrap()
+    Routing::new(&config(strategy, three()), std::rc::Rc::new(Worker(process.clone()))).unwrap()
 }
 
 /// A target's answer, now.
@@ -261,7 +261,8 @@ fn state_survives_a_new_vm_and_does_not_mix_with_that_of_other_targets() {
     let mut targets = three();
     targets[0].authority = "elsewhere".into();
     let changed =
-        Routing::new(&config(Strategy::Fallback, targets), Box::new(Worker(process.clone()))).unwrap();
+        Routing::new(&config(Strategy::Fallback, targets), std::rc::Rc::new(Worker(process.clone())))
+            .unwrap();
     assert_eq!(order(&changed), [0, 1, 2]);
 }
 
@@ -282,9 +283,11 @@ fn where_there_is_nothing_to_choose_from_nothing_is_read() {
             panic!("measured {metric:?}")
         }
     }
-    assert!(Routing::new(&config(Strategy::Single, three()[..1].to_vec()), Box::new(Nobody)).is_none());
+    assert!(
+        Routing::new(&config(Strategy::Single, three()[..1].to_vec()), std::rc::Rc::new(Nobody)).is_none()
+    );
     let plain = three().into_iter().map(|target| Target { breaker: None, probe: None, ..target }).collect();
-    let routing = Routing::new(&config(Strategy::Fallback, plain), Box::new(Nobody)).unwrap();
+    let routing = Routing::new(&config(Strategy::Fallback, plain), std::rc::Rc::new(Nobody)).unwrap();
     assert_eq!(order(&routing), [0, 1, 2]);
     routing.learn(&[(0, News::Failed, None)]);
 }

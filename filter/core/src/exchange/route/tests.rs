@@ -79,7 +79,7 @@ fn brittle(process: &Arc<Process>) -> (Downstream, Routing) {
     let mut config = config(Strategy::Fallback);
     config.targets.truncate(2);
     config.targets.iter_mut().for_each(|target| target.breaker = Some(breaker.clone()));
-    let routing = Routing::new(&config, Box::new(Worker(process.clone()))).unwrap();
+    let routing = Routing::new(&config, std::rc::Rc::new(Worker(process.clone()))).unwrap();
     (config, routing)
 }
 

@@ -1,0 +1,106 @@
+//! What an exchange may spend: reserved before, extended while a stream goes on, settled after.
+//!
+//! Counts nothing itself. Invariant: what was reserved is settled once, however the exchange ended.
+
+use super::Exchange;
+use super::record::Closing;
+use crate::budget::{Amount, Exceeded, Names, STEP_TOKENS, Ticket};
+use crate::config::{Action, Mode};
+use crate::cost::{self, Prices};
+use crate::event::Ended;
+use crate::message::request::Request;
+use crate::message::usage::Usage;
+use crate::plugin::Target;
+use crate::reply::Reply;
+
+/// What was reserved.
+#[derive(Debug)]
+pub(super) struct Allowance {
+    tickets: Vec<Ticket>,
+    model: String,
+    prices: Option<Prices>,
+    /// Text of the answer after which more is reserved.
+    bytes: u64,
+    /// Reaching a limit ends the exchange.
+    is_enforced: bool,
+    action: Action,
+    mode: Mode,
+}
+
+impl Exchange {
+    /// Reserves what the request may cost on the target that is tried first.
+    pub(super) fn reserve(&mut self, request: &Request, first: Option<&Target>) -> Result<(), Reply> {
+        let gateway = self.gateway.clone();
+        let budget = gateway.chain.budget(self.active).zip(gateway.budgets.as_ref());
+        let Some(((action, mode), budgets)) = budget else { return Ok(()) };
+        let asked = request.model.as_ref().map(|model| &*model.name).unwrap_or_default();
+        let model = first.and_then(|target| target.model.as_deref()).unwrap_or(asked).to_owned();
+        let prices = first.and_then(|target| target.prices);
+        // A stream is extended as it goes.
+        let answer = request.max_tokens.filter(|_| !request.stream).unwrap_or(STEP_TOKENS);
+        let answer = answer.min(request.max_tokens.unwrap_or(answer));
+        let amount = amount(cost::estimate(self.record.prompt_bytes), answer, prices.as_ref());
+        let names = Names {
+            caller: self.client_key().unwrap_or_default(),
+            model: &model,
+            target: first.map(|target| target.id.as_str()).unwrap_or_default(),
+        };
+        let (tickets, exceeded) = budgets.reserve(&gateway.key.get(), &names, amount);
+        let is_enforced = action == Action::Block && mode == Mode::Enforce;
+        let bytes = cost::bytes(answer);
+        self.allowance = Some(Allowance { tickets, model, prices, bytes, is_enforced, action, mode });
+        for limit in &exceeded {
+            self.record.over_budget(limit, "request", action, mode);
+        }
+        match exceeded.iter().max_by_key(|limit| limit.reset_s).filter(|_| is_enforced) {
+            None => Ok(()),
+            Some(limit) => {
+                let mut reply = Reply::budget_exceeded(&limit.reset(), limit.wait_s);
+                reply.headers.extend(self.record.headers());
+                Err(self.refuse(reply, Ended::Blocked))
+            }
+        }
+    }
+
+    /// Reserves more once a stream has said what was reserved for; the limit that does not allow it, where it ends the stream.
+    pub(super) fn go_on(&mut self) -> Option<Exceeded> {
+        let said_bytes = self.record.said_bytes;
+        let allowance = self.allowance.as_mut().filter(|allowance| said_bytes > allowance.bytes)?;
+        let budgets = self.gateway.budgets.as_ref()?;
+        // An event may say more than one step.
+        let steps = (said_bytes - allowance.bytes).div_ceil(cost::bytes(STEP_TOKENS));
+        allowance.bytes += steps * cost::bytes(STEP_TOKENS);
+        let more = amount(0, steps * STEP_TOKENS, allowance.prices.as_ref());
+        let limit = budgets.extend(&mut allowance.tickets, more)?;
+        if !allowance.is_enforced {
+            // Said once; what is spent is counted in the end.
+            allowance.bytes = u64::MAX;
+        }
+        let (action, mode, is_enforced) = (allowance.action, allowance.mode, allowance.is_enforced);
+        self.record.over_budget(&limit, "response", action, mode);
+        is_enforced.then_some(limit)
+    }
+
+    /// Puts what was spent in the place of what was reserved.
+    pub(super) fn settle(&mut self, closing: &Closing) {
+        let Some(allowance) = self.allowance.take() else { return };
+        let Some(budgets) = &self.gateway.budgets else { return };
+        let usage = closing.tally.map(|tally| tally.usage).unwrap_or_default();
+        let spent = Amount {
+            tokens: usage.prompt.unwrap_or(0).saturating_add(usage.billed_completion()),
+            usd: closing.cost.unwrap_or_default().0,
+        };
+        let names = Names {
+            caller: self.client_key().unwrap_or_default(),
+            model: &allowance.model,
+            target: closing.target.as_deref().unwrap_or_default(),
+        };
+        budgets.settle(allowance.tickets, &self.gateway.key.get(), &names, spent);
+    }
+}
+
+fn amount(prompt: u64, completion: u64, prices: Option<&Prices>) -> Amount {
+    let usage = Usage { prompt: Some(prompt), completion: Some(completion), ..Usage::default() };
+    let usd = prices.map_or(0, |prices| prices.of(&usage).0);
+    Amount { tokens: prompt.saturating_add(completion), usd }
+}
