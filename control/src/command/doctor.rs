@@ -7,6 +7,7 @@ use super::gateway::process::{envoy_version, find_envoy};
 use super::{Loaded, Result, Status, complain, load, print};
 use crate::deployment::{Deployment, usual_wasm};
 use crate::lint::{Here, missing_keys};
+use crate::render::envoy::short_digest;
 use clap::Args;
 use kt_core::plan::Plan;
 use kt_core::targets::Target;
@@ -76,7 +77,7 @@ impl Checks {
 impl Options {
     /// Runs the command.
     pub fn run(self) -> Result<Status> {
-        let Loaded { plan, .. } = match load(&self.policy_file)? {
+        let Loaded { source, plan } = match load(&self.policy_file)? {
             Ok(loaded) => loaded,
             Err(findings) => {
                 complain(&findings);
@@ -86,7 +87,7 @@ impl Options {
         let mut checks = Checks::default();
         checks.note("policy file", Ok(self.policy_file.display().to_string()));
         self.here(&plan, &mut checks);
-        self.gateway(&plan, &mut checks);
+        self.gateway(&plan, &short_digest(&source.text), &mut checks);
         let fine = checks.0.iter().all(|check| check.outcome.is_ok());
         print(&if self.json { as_json(&checks.0) } else { as_text(&checks.0) })?;
         Ok(if fine { Status::Fine } else { Status::Findings })
@@ -96,7 +97,7 @@ impl Options {
     fn here(&self, plan: &Plan, checks: &mut Checks) {
         let missing = missing_keys(plan, &Here);
         match missing.is_empty() {
-            true => checks.note("keys", Ok(format!("of {} targets", plan.targets.len()))),
+            true => checks.note("keys", Ok(counted(plan.targets.len(), "target"))),
             false => checks.note(
                 "keys",
                 Err(missing.iter().map(|problem| problem.message.clone()).collect::<Vec<_>>().join("; ")),
@@ -127,13 +128,13 @@ impl Options {
     }
 
     /// The running gateway.
-    fn gateway(&self, plan: &Plan, checks: &mut Checks) {
+    fn gateway(&self, plan: &Plan, digest: &str, checks: &mut Checks) {
         let url = match &self.url {
             Some(url) => url.trim_end_matches('/').trim_end_matches("/v1").to_owned(),
             None => format!("http://{}", reachable(plan.listen)),
         };
         let gateway = Gateway::new(url);
-        let ready = gateway.ready();
+        let ready = gateway.ready(digest);
         if !checks.note("gateway", ready) {
             return;
         }
@@ -153,6 +154,10 @@ impl Options {
                 .note(format!("target `{}` through the gateway", target.id), gateway.serves(target, redacts));
         }
     }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("of {count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn envoy(named: Option<PathBuf>) -> std::result::Result<String, String> {
@@ -206,10 +211,23 @@ impl Gateway {
         Gateway { url }
     }
 
-    fn ready(&self) -> std::result::Result<String, String> {
+    /// `digest` is the policy file's.
+    fn ready(&self, digest: &str) -> std::result::Result<String, String> {
         let agent = agent(PATIENCE);
         match agent.get(format!("{}/readyz", self.url)).call() {
-            Ok(answer) if answer.status() == 200 => Ok(format!("ready at {}", self.url)),
+            Ok(answer) if answer.status() == 200 => {
+                let config = answer.headers().get("x-kt-config").and_then(|value| value.to_str().ok());
+                match config.unwrap_or_default() {
+                    config if config.contains(" refused=") => {
+                        Err(format!("{} has refused the file as it is now; its log says why", self.url))
+                    }
+                    config if config.split(' ').next() != Some(digest) => Ok(format!(
+                        "ready at {}, with another policy file or another state of this one",
+                        self.url
+                    )),
+                    _ => Ok(format!("ready at {}, with this file", self.url)),
+                }
+            }
             Ok(answer) => Err(format!("{} answers {} to /readyz", self.url, answer.status().as_u16())),
             Err(error) => {
                 Err(format!("{} does not answer: {error}; start it with `kt gateway run`", self.url))

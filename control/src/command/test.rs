@@ -133,7 +133,12 @@ fn as_text(results: &[(Vec<String>, Scenario)], failed: usize) -> String {
             let _ = writeln!(out, "       {problem}");
         }
     }
-    let _ = writeln!(out, "{} scenarios, {failed} failed", results.len());
+    let _ = writeln!(
+        out,
+        "{} scenario{}, {failed} failed",
+        results.len(),
+        if results.len() == 1 { "" } else { "s" }
+    );
     out
 }
 

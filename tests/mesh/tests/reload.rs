@@ -108,6 +108,17 @@ impl Running {
         reply.headers.value("x-kt-config").unwrap().to_owned()
     }
 
+    /// What the doctor says of the gateway.
+    fn doctor(&self) -> String {
+        let output = Command::new(repository::kt_control().unwrap())
+            .args(["doctor", "policy-config.yaml", "--url", &format!("http://{}", self.listen)])
+            .current_dir(self.folder.path())
+            .env("KT_NOT_SET", "sk-set")
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Whether the metric says that a change was refused.
     fn refused(&self) -> bool {
         let name = "cluster.kt_config_refused.membership_total";
@@ -217,6 +228,14 @@ fn ten_changes_cost_no_request_and_no_stream() {
                 assert_eq!(Some(kept), before.split(" refused=").next());
                 assert_eq!(refused.len(), 12, "{config}");
                 running.wait("the metric", || running.refused());
+                if text.contains("KT_NOT_SET") {
+                    // The doctor has the key that the gateway lacks.
+                    let said = running.doctor();
+                    assert!(
+                        said.contains("FAIL gateway") && said.contains("has refused the file as it is now"),
+                        "{said}"
+                    );
+                }
             }
         }
     }
