@@ -170,7 +170,7 @@ impl Scanner<'_> {
             left |= anchor::NUMBER;
         }
         if classes & anchor::WORD != 0 && secret::may_announce(*window) {
-            left |= anchor::WORD;
+            left |= classes & anchor::WORD;
         }
         if classes & anchor::JOINT != 0 && secret::may_join(bytes, at, *window) {
             left |= anchor::JOINT;
@@ -188,7 +188,7 @@ impl Scanner<'_> {
         if classes & (anchor::CAPITAL | anchor::OTHER) != 0 && anchor::is_prefix(*window) {
             left |= classes & (anchor::CAPITAL | anchor::OTHER);
         }
-        left | classes & (anchor::ACCOUNT | anchor::MARKS)
+        left | classes & anchor::MARKS
     }
 
     /// What begins at `at`, or around it where its class is that of a middle.
@@ -248,7 +248,7 @@ impl Scanner<'_> {
                     attempt!(self.secret(secret::at_word(&self.text, at, self.floor)));
                 }
             }
-            if classes & anchor::ACCOUNT != 0 {
+            if classes & anchor::CAPITAL != 0 {
                 attempt!(self.attempt(Iban, at, iban::verify));
             }
         }

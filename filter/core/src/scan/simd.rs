@@ -45,7 +45,7 @@ pub(crate) struct Tables {
 }
 
 /// Blocks that are classified at once, so that what the vector paths prepare is prepared seldom.
-const BLOCKS: usize = 16;
+const BLOCKS: usize = 8;
 
 /// Positions that are classified at once, at most.
 pub(super) const SPAN: usize = BLOCKS * BLOCK;

@@ -21,22 +21,27 @@ pub(crate) struct Find<Kind> {
 
 /// One walk of all scanners over one text.
 pub(crate) struct Turns<Kind> {
+    scanners: usize,
     floor: usize,
     end_of_text: usize,
     /// What each scanner finds first from the floor on, as far as it is known.
-    firsts: Vec<Option<Step<Find<Kind>>>>,
+    firsts: [Option<Step<Find<Kind>>>; 2],
+    /// The same of any others.
+    others: Vec<Option<Step<Find<Kind>>>>,
 }
 
 impl<Kind: Copy> Turns<Kind> {
     pub(crate) fn new(scanners: usize, text: &str, from: usize) -> Self {
-        Turns { floor: from, end_of_text: text.len(), firsts: vec![None; scanners] }
+        let others = vec![None; scanners.saturating_sub(2)];
+        Turns { scanners, floor: from, end_of_text: text.len(), firsts: [None; 2], others }
     }
 
     /// What comes next; `first` says what the scanner with that number finds first from a place on.
     pub(crate) fn next(&mut self, first: impl Fn(usize, usize) -> Step<Find<Kind>>) -> Step<Find<Kind>> {
         let mut best: Option<Find<Kind>> = None;
         let mut open = self.end_of_text;
-        for (scanner, known) in self.firsts.iter_mut().enumerate() {
+        for (scanner, known) in self.firsts.iter_mut().chain(&mut self.others).take(self.scanners).enumerate()
+        {
             let still_ahead = known.filter(|step| match step {
                 Step::Hit(find) => find.start >= self.floor,
                 Step::Open(at) => *at >= self.floor,

@@ -11,15 +11,15 @@ use crate::scan::simd::{Nibbles, Tables};
 pub(crate) const NUMBER: u8 = 1;
 /// `@`, `:`, `=` or `>`: the candidate began before it, or begins behind it.
 pub(crate) const MIDDLE: u8 = 2;
-/// A word that announces a secret in a sentence.
-pub(crate) const WORD: u8 = 4;
-/// Two capital letters and two digits.
-pub(crate) const ACCOUNT: u8 = 8;
+/// A word that announces a secret in a sentence: two classes, which together pass a seventh of what one would.
+pub(crate) const WORD: u8 = FEW | MANY;
+const FEW: u8 = 4;
+const MANY: u8 = 8;
 /// `-`, `_`, `.` or `~` before a letter or a digit: the candidate began before it.
 pub(crate) const JOINT: u8 = 16;
 /// Four dashes; or a quote, a comma, a space and a quote.
 pub(crate) const MARKS: u8 = 32;
-/// Prefixes that begin with a capital letter.
+/// Prefixes that begin with a capital letter; two capital letters and two digits.
 pub(crate) const CAPITAL: u8 = 64;
 /// Other prefixes.
 pub(crate) const OTHER: u8 = 128;
@@ -43,7 +43,7 @@ pub(crate) fn wanted(set: Identifiers) -> u8 {
         ),
         (MIDDLE, &[Identifier::Email, Identifier::Ip, Identifier::Mac]),
         (JOINT, &[Identifier::Mac]),
-        (ACCOUNT, &[Identifier::Iban]),
+        (CAPITAL, &[Identifier::Iban]),
         (CAPITAL | OTHER, &[Identifier::Crypto]),
         (SECRETS, &[Identifier::Secret]),
     ]
@@ -74,10 +74,18 @@ const fn class_of(prefix: &[u8]) -> u8 {
 }
 
 /// Beginnings of the words that announce a secret, as they are written in the middle and at the beginning of a sentence.
-const WORDS: &[&[u8; 4]] = &[
-    b"pass", b"Pass", b"PASS", b"senh", b"Senh", b"cont", b"Cont", b"wach", b"Wach", b"kenn", b"Kenn",
-    b"toke", b"Toke", b"TOKE", b"secr", b"Secr", b"SECR", b"Bear", b"bear", b"iden", b"IDEN", b"api ",
-    b"API ", b"pin ", b"PIN ",
+const WORDS: &[(u8, &[&[u8; 4]])] = &[
+    (
+        FEW,
+        &[
+            b"pass", b"Pass", b"PASS", b"senh", b"Senh", b"wach", b"Wach", b"kenn", b"Kenn", b"secr",
+            b"Secr", b"SECR", b"iden", b"IDEN",
+        ],
+    ),
+    (
+        MANY,
+        &[b"cont", b"Cont", b"toke", b"Toke", b"TOKE", b"Bear", b"bear", b"api ", b"API ", b"pin ", b"PIN "],
+    ),
 ];
 
 #[allow(clippy::indexing_slicing, reason = "at compile time")]
@@ -122,8 +130,9 @@ const fn prefixes() -> [u32; 32] {
 
 /// Something of class [`CAPITAL`] or [`OTHER`] may begin so.
 #[inline(always)]
-pub(crate) fn is_prefix([first, second, ..]: [u8; 4]) -> bool {
-    PREFIXES.get(usize::from(second & 31)).is_some_and(|bits| bits >> (first & 31) & 1 == 1)
+pub(crate) fn is_prefix([first, second, third, fourth]: [u8; 4]) -> bool {
+    third.is_ascii_digit() && fourth.is_ascii_digit()
+        || PREFIXES.get(usize::from(second & 31)).is_some_and(|bits| bits >> (first & 31) & 1 == 1)
 }
 
 #[allow(clippy::indexing_slicing, reason = "at compile time")]
@@ -172,12 +181,12 @@ const fn tables() -> Tables {
         }
 
         if byte.is_ascii_uppercase() {
-            add(&mut ahead[0], byte, ACCOUNT);
-            add(&mut ahead[1], byte, ACCOUNT);
+            add(&mut ahead[0], byte, CAPITAL);
+            add(&mut ahead[1], byte, CAPITAL);
         }
         if digit {
-            add(&mut ahead[2], byte, ACCOUNT);
-            add(&mut ahead[3], byte, ACCOUNT);
+            add(&mut ahead[2], byte, CAPITAL);
+            add(&mut ahead[3], byte, CAPITAL);
         }
 
         if letter {
@@ -199,7 +208,12 @@ const fn tables() -> Tables {
     }
     let mut n = 0;
     while n < WORDS.len() {
-        add_prefix(&mut ahead, WORDS[n], WORD);
+        let (class, words) = WORDS[n];
+        let mut word = 0;
+        while word < words.len() {
+            add_prefix(&mut ahead, words[word], class);
+            word += 1;
+        }
         n += 1;
     }
     add_prefix(&mut ahead, WEB_TOKEN.as_bytes(), OTHER);

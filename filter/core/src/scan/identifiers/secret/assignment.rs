@@ -144,7 +144,8 @@ pub(super) fn in_sentence(text: &Cursor, at: usize) -> Value {
         return Ok(None);
     }
     let mut end = run(text, at, LONGEST_WORD, LETTER | JOINT)?;
-    let mut kind = keys::of_word(text, end);
+    // A sentence gives nothing to a weak key, but it may be the first word of another.
+    let mut kind = keys::of_word(text, end).filter(|kind| *kind != Kind::Weak);
     // `content`, `contains`: no first word of a key, and frequent.
     if kind.is_none() && begins_with(text.slice(at, end), "cont") {
         return Ok(None);
