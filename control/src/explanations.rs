@@ -331,6 +331,11 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "unused-router",
         "The block configures `strategy: router`, and another strategy is in force. Change one or remove the other.",
     ),
+    (
+        "unused-target",
+        "The router chooses among its routes. A target without one is asked only by requests that name it, by `x-provider` or by\n\
+         its model.",
+    ),
     ("unused-weight", "Weights count under `strategy: weighted_round_robin` only."),
     (
         "virtual-model-taken",

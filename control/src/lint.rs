@@ -107,6 +107,14 @@ fn targets(plan: &Plan, advice: &mut Vec<Diagnostic>) {
     }
     for (i, target) in plan.targets.iter().enumerate() {
         let at = format!("providers.targets[{i}]");
+        if let (Strategy::Router, Some(router)) = (plan.strategy, &plan.config.providers.router) {
+            let routed = router.routes.iter().map(|route| &route.target);
+            if !routed.chain([&router.default, &router.classifier]).any(|id| *id == target.id) {
+                let message = format!("no route leads to target `{}`", target.id);
+                let help = "it serves requests that name it; add a route, or remove it";
+                advice.push(Diagnostic::warning("unused-target", format!("{at}.id"), message).help(help));
+            }
+        }
         if plan.strategy == Strategy::LowestCost && target.pricing.is_none() {
             let message = format!("target `{}` has no price, so `lowest_cost` tries it last", target.id);
             let help = "add `pricing: {prompt: ..., completion: ...}`, in USD per 1M tokens";

@@ -96,6 +96,16 @@ pub struct LocalityLbEndpoints {
 #[derive(Debug, Clone, Serialize)]
 pub struct LbEndpoint {
     pub endpoint: Endpoint,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health_status: Option<HealthStatus>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub load_balancing_weight: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum HealthStatus {
+    Unhealthy,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -85,12 +85,17 @@ impl Rendering<'_> {
         let is_address = endpoint.ip().is_some();
         let stat_name = stat_name(target);
         let endpoint_breaker = endpoint_breaker(target);
+        // A target that others can step in for must be able to fail, also while its name has no address.
+        let may_have_none = !is_address && plugin::has_attempt_role(self.plan);
         let lb_endpoint = LbEndpoint {
             endpoint: Endpoint {
                 hostname: endpoint.authority(),
                 address: Address::new(endpoint.host.clone(), endpoint.port),
             },
+            health_status: None,
+            load_balancing_weight: may_have_none.then_some(NEARLY_ALL),
         };
+        let lb_endpoints = [lb_endpoint].into_iter().chain(may_have_none.then(nowhere)).collect();
         Ok(Cluster {
             alt_stat_name: (name != stat_name).then_some(stat_name),
             r#type: if is_address { DiscoveryType::Static } else { DiscoveryType::StrictDns },
@@ -105,7 +110,7 @@ impl Rendering<'_> {
             },
             circuit_breakers: unbounded(),
             outlier_detection: endpoint_breaker.map(outlier_detection),
-            common_lb_config: endpoint_breaker.map(|_| CommonLbConfig {
+            common_lb_config: (endpoint_breaker.is_some() || may_have_none).then(|| CommonLbConfig {
                 // Zero would answer 503 for a target whose only endpoint is ejected, instead of going on to the next target.
                 healthy_panic_threshold: Percent { value: 1 },
                 // By default a second ejected endpoint is still used for up to a second.
@@ -113,7 +118,7 @@ impl Rendering<'_> {
             }),
             load_assignment: ClusterLoadAssignment {
                 cluster_name: name.clone(),
-                endpoints: vec![LocalityLbEndpoints { lb_endpoints: vec![lb_endpoint] }],
+                endpoints: vec![LocalityLbEndpoints { lb_endpoints }],
             },
             transport_socket: endpoint.tls.then(|| self.tls(&endpoint.host, endpoint.ip())),
             typed_extension_protocol_options: self.protocol_options(target, limit)?,
@@ -214,6 +219,20 @@ impl Rendering<'_> {
                 credential: Extension::new("envoy.http.injected_credentials.generic", credential),
             }),
         )
+    }
+}
+
+/// Share of a target's own addresses while all of them are ejected, in parts of which [`nowhere`] gets one.
+const NEARLY_ALL: u32 = 1000;
+
+/// An address that refuses every connection at once: nobody can listen on port 0. It counts as unhealthy, so it is only taken where
+/// there is nothing else; a refused connection then leads to the next target, where a cluster without an address would end the
+/// request.
+fn nowhere() -> LbEndpoint {
+    LbEndpoint {
+        endpoint: Endpoint { hostname: "nowhere".into(), address: Address::new("127.0.0.1", 0) },
+        health_status: Some(HealthStatus::Unhealthy),
+        load_balancing_weight: Some(1),
     }
 }
 

@@ -152,8 +152,11 @@ impl Files {
 }
 
 fn refused_gauge(refused: bool) -> Cluster {
-    let nowhere =
-        LbEndpoint { endpoint: Endpoint { hostname: REFUSED.into(), address: Address::new("127.0.0.1", 1) } };
+    let nowhere = LbEndpoint {
+        endpoint: Endpoint { hostname: REFUSED.into(), address: Address::new("127.0.0.1", 0) },
+        health_status: None,
+        load_balancing_weight: None,
+    };
     Cluster {
         name: REFUSED.into(),
         alt_stat_name: None,
