@@ -87,6 +87,12 @@ bench: build .venv ## instruction counts, times, and Envoy with the gateway agai
 eval: ## scores the detectors on labelled texts: the repository's own, and those in CORPORA where there are any
 	@$(NATIVE) cargo run --quiet --release --locked -p kt-eval -- --corpora "$(CORPORA)" --check $(EVAL)
 
+.PHONY: conformance
+conformance: ## what any gateway leaks, loses and costs: URL=http://host:port [KEY= MODEL= UPSTREAM=host:port RUNS= REPORT=dir]; without URL, help
+	@$(NATIVE) KEY="$(KEY)" cargo run --quiet --release --locked -p kt-tests --bin kt-conformance -- $(if $(URL),--url "$(URL)",--help) \
+		$(if $(MODEL),--model "$(MODEL)") $(if $(UPSTREAM),--upstream "$(UPSTREAM)") $(if $(RUNS),--runs "$(RUNS)") \
+		--report "$(if $(REPORT),$(REPORT),run/conformance)"
+
 .PHONY: train
 train: ## makes the weights of the learned detectors from tests/train/features.bin
 	@$(NATIVE) cargo run --quiet --release --locked -p kt-train -- train

@@ -4,6 +4,7 @@
 //! everything that was started ends with the value that started it.
 
 pub mod client;
+pub mod conformance;
 pub mod demo;
 pub mod envoy;
 pub mod redirect;

@@ -219,6 +219,8 @@ fn give(mut connection: &TcpStream, answer: Answer, shared: &Shared) -> io::Resu
             Step::Head => {}
             Step::Bytes(bytes) if chunked => connection.write_all(&framed(bytes))?,
             Step::Bytes(bytes) => connection.write_all(bytes)?,
+            // Too short to look for the client meanwhile.
+            Step::Wait(time) if *time < POLL => thread::sleep(*time),
             Step::Wait(time) => {
                 let until = Instant::now() + *time;
                 wait(connection, shared, || Instant::now() >= until)?;

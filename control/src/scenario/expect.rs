@@ -75,6 +75,21 @@ impl Expect {
         &self.absent
     }
 
+    /// Strings that the model must not have been sent.
+    pub fn absent_upstream(&self) -> &[String] {
+        &self.upstream.absent
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The client gets the model's bytes unchanged.
+    pub fn is_untouched(&self) -> bool {
+        self.untouched
+    }
+
     /// What does not hold.
     pub fn problems(&self, call: &Call, answer: &ModelAnswer, outcome: &Outcome) -> Vec<String> {
         let mut problems = Vec::new();

@@ -11,6 +11,7 @@
 
 mod audit;
 mod budget;
+mod conformance;
 mod corpus;
 mod cost;
 mod crowd;

@@ -116,8 +116,12 @@ thread_local! {
     static GATEWAY: Rc<Gateway> = {
         let config = json!({
             "pack": {"name": "fuzz", "version": "1.0.0", "enabled": true},
-            "policies": {"chain": ["pii-detector"]},
-            "policy": {"pii-detector": {"action": "redact"}},
+            // Two that wait for different things; the second only warns, so every text comes to its end.
+            "policies": {"chain": ["pii-detector", "safety-filter"]},
+            "policy": {
+                "pii-detector": {"action": "redact", "detect_patterns": [{"name": "night", "regex": "project night[a-z]{0,8}"}]},
+                "safety-filter": {"action": "warn", "mode": "strict", "block_if": ["harvest moon", "moon of"]},
+            },
             "providers": {"strategy": "single", "targets": [
                 {"id": "t", "provider": "together", "base_url": "http://upstream.test/v1", "secret_key_ref": {"env": "K"}},
             ]},
