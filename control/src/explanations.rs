@@ -99,6 +99,11 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "A probe asks a target for a path with `GET`; it starts with `/`, such as `/v1/models`.",
     ),
     (
+        "bad-request-limit",
+        "Rate limits, the allowlist and CORS are kept by Envoy before a request is read. A rate is `max_requests` in\n\
+         `window_seconds`; an allowlist has addresses and networks; CORS names the origins whose pages may call.",
+    ),
+    (
         "bad-secret-key-ref",
         "A target's key comes from exactly one place: `{env: NAME}`, `{file: PATH}`, or `{client: true}` for the caller's own.",
     ),

@@ -21,6 +21,14 @@ pub enum Any {
     Decompressor(Decompressor),
     #[serde(rename = "type.googleapis.com/envoy.extensions.compression.gzip.decompressor.v3.Gzip")]
     Gzip {},
+    #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors")]
+    Cors {},
+    #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy")]
+    CorsPolicy(CorsPolicy),
+    #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC")]
+    HttpRbac(HttpRbac),
+    #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit")]
+    LocalRateLimit(LocalRateLimit),
     #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm")]
     Wasm(Wasm),
     #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router")]

@@ -16,6 +16,8 @@ pub struct VirtualHost {
     pub domains: Vec<String>,
     pub request_body_buffer_limit: u64,
     pub routes: Vec<Route>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub typed_per_filter_config: BTreeMap<String, Any>,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -6,6 +6,7 @@
 mod access_log;
 mod cluster;
 mod files;
+mod limits;
 mod local_reply;
 pub mod mesh;
 
@@ -32,6 +33,11 @@ pub enum Error {
         "target `{0}`: Envoy Gateway checks certificates by host name, and this target has an address; give it a name"
     )]
     AddressWithTls(String),
+    /// A mesh has limits of its own, and what would silently not be kept is not rendered.
+    #[error(
+        "`{0}` is kept by the gateway's own listener, which a mesh does not have; remove it and set it in the mesh"
+    )]
+    LimitInMesh(&'static str),
     /// Envoy's configuration.
     #[error("Envoy's configuration cannot be printed")]
     Yaml(#[from] serde_saphyr::ser::Error),
@@ -259,14 +265,15 @@ impl Rendering<'_> {
                     route_config_name: ROUTES.into(),
                 }),
             },
-            http_filters: vec![
-                decompressor(),
-                Extension::new(WASM_FILTER, self.wasm("kt_downstream", None, &self.downstream_plugin())?),
-                Extension::new(
-                    "envoy.filters.http.router",
-                    Any::Router(Router { suppress_envoy_headers: true }),
-                ),
-            ],
+            http_filters: {
+                let mut filters = self.limit_filters();
+                filters.push(decompressor());
+                let wasm = self.wasm("kt_downstream", None, &self.downstream_plugin())?;
+                filters.push(Extension::new(WASM_FILTER, wasm));
+                let router = Any::Router(Router { suppress_envoy_headers: true });
+                filters.push(Extension::new("envoy.filters.http.router", router));
+                filters
+            },
         })
     }
 
@@ -333,6 +340,7 @@ impl Rendering<'_> {
                 // The largest body, the buffer from which an attempt is repeated, and the bound of a held answer.
                 request_body_buffer_limit: self.buffer_bytes(),
                 routes,
+                typed_per_filter_config: self.cors_policy(),
             }],
         }
     }
@@ -450,6 +458,11 @@ fn previous_hosts() -> Extension {
 impl Rendering<'_> {
     fn health_route(&self, path: &str) -> Route {
         let mut route = health_route(path);
+        if self.mesh.is_none() {
+            let disabled = || Any::FilterConfig(FilterConfig { disabled: true });
+            let limits = self.limits_off_for_health().into_iter().map(|filter| (filter, disabled()));
+            route.typed_per_filter_config.extend(limits);
+        }
         if path == READY_PATH {
             route
                 .response_headers_to_add

@@ -37,6 +37,80 @@ pub struct PolicyConfig {
     /// Largest messages that are accepted.
     #[serde(default)]
     pub size_limits: SizeLimits,
+    /// Requests of everybody together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub global_rate_limit: Option<RateLimit>,
+    /// Requests of each address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_rate_limit: Option<RateLimit>,
+    /// Requests of each value of a header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_rate_limit: Option<UserRateLimit>,
+    /// Addresses that are served; others get a 403.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ip_allowlist: Option<IpAllowlist>,
+    /// Pages of which origins may call the gateway from a browser.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+}
+
+/// So many requests at once, and as many again in every window. Envoy counts, over all its workers.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimit {
+    /// Requests in a window.
+    pub max_requests: u32,
+    /// Length of the window.
+    pub window_seconds: u32,
+}
+
+/// The same for each value of a header.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserRateLimit {
+    /// Requests in a window.
+    pub max_requests: u32,
+    /// Length of the window.
+    pub window_seconds: u32,
+    /// Headers that say who asks. Each that a request has is counted by itself.
+    #[serde(default = "authorization")]
+    pub header_names: Vec<String>,
+}
+
+/// Addresses that are served.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IpAllowlist {
+    /// Addresses and networks, such as `10.0.0.0/8`. The address is that of the connection, never of a header.
+    pub cidrs: Vec<String>,
+}
+
+/// Which pages may call the gateway from a browser.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cors {
+    /// `true` turns it on.
+    pub enabled: bool,
+    /// Origins such as `https://app.example`, or `*`.
+    pub allow_origins: Vec<String>,
+    /// Methods; absent: `GET` and `POST`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow_methods: Vec<String>,
+    /// Request headers; absent: `authorization` and `content-type`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow_headers: Vec<String>,
+    /// Response headers that the page may read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expose_headers: Vec<String>,
+    /// Whether the page may send what the browser keeps.
+    pub allow_credentials: bool,
+    /// Seconds for which a browser may remember the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age_seconds: Option<u32>,
 }
 
 /// Identity of a policy file.
@@ -961,6 +1035,10 @@ impl Default for SizeLimits {
 
 fn yes() -> bool {
     true
+}
+
+fn authorization() -> Vec<String> {
+    vec!["authorization".into()]
 }
 
 fn sixty() -> u64 {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-pub use checks::socket_address;
+pub use checks::{network, socket_address};
 #[cfg(feature = "compile")]
 pub use models::Known;
 
@@ -99,6 +99,7 @@ impl Plan {
         checks::chain(&config, &mut problems);
         checks::budgets(&config, &mut problems);
         checks::size_limits(&config, &mut problems);
+        checks::request_limits(&config, &mut problems);
         let addresses = checks::gateway(&config, &mut problems);
         let strategy = strategy(&config, &mut problems);
         let targets = resolve_targets(&config, &mut problems);

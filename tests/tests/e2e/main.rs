@@ -20,6 +20,7 @@ mod failure;
 mod fallback;
 mod http2;
 mod keys;
+mod limits;
 mod matrix;
 mod metrics;
 mod quick_start;

@@ -63,6 +63,22 @@ const REPLIES: &[Reply] = &[
         retry: Retry::Useless,
     },
     Reply {
+        when: When::Expression("response.code == 429 && response.code_details != ''"),
+        status: None,
+        kind: "rate_limit_error",
+        code: "rate_limit_exceeded",
+        message: "More requests than this gateway allows. Try again later.",
+        retry: Retry::Usual,
+    },
+    Reply {
+        when: When::Expression("response.code_details.startsWith('rbac_access_denied')"),
+        status: None,
+        kind: REQUEST,
+        code: "address_not_allowed",
+        message: "The gateway does not serve this address.",
+        retry: Retry::Useless,
+    },
+    Reply {
         when: When::Expression("response.code == 431"),
         status: None,
         kind: REQUEST,

@@ -179,6 +179,9 @@ pub fn to_yaml(
     mesh: &Mesh,
 ) -> Result<String, Error> {
     let rendering = Rendering { plan, source, deployment, generation: None, mesh: Some(mesh) };
+    if let Some(key) = rendering.first_limit() {
+        return Err(Error::LimitInMesh(key));
+    }
     let documents = match &mesh.kind {
         Kind::Istio { selector } => istio::documents(&rendering, mesh, selector, name),
         Kind::EnvoyGateway { class, envoy_image } => {

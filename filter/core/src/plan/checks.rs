@@ -2,10 +2,10 @@
 //!
 //! Each pushes what it finds and goes on. Knows no policy's own settings: those are checked where the policy is compiled.
 
-use crate::config::{Action, PolicyConfig};
+use crate::config::{Action, PolicyConfig, RateLimit};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::policy::PolicyKind;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Paths whose bodies are always read, so they cannot be let through unread.
 const INSPECTED_PATHS: &[&str] =
@@ -13,6 +13,9 @@ const INSPECTED_PATHS: &[&str] =
 
 /// A name that still fits a log line and a header.
 const MAX_NAME_CHARS: usize = 200;
+
+/// A day. A longer window is a slip of the unit.
+const MAX_WINDOW_SECONDS: u32 = 86_400;
 
 /// Smaller would refuse ordinary requests; larger would let a few requests use up the memory of Envoy's process.
 const BODY_BYTES: std::ops::RangeInclusive<u32> = 1024..=256 * 1024 * 1024;
@@ -148,6 +151,65 @@ pub(super) fn size_limits(config: &PolicyConfig, problems: &mut Vec<Diagnostic>)
         let message = "`max_body_bytes` must be from 1024 (1 KiB) to 268435456 (256 MiB)";
         problems.push(Diagnostic::error("bad-size", "size_limits.max_body_bytes", message));
     }
+}
+
+/// Limits that Envoy keeps before the filter sees a request.
+pub(super) fn request_limits(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
+    let mut refuse = |path: String, message: &str| {
+        problems.push(Diagnostic::error("bad-request-limit", path, message));
+    };
+    let rate = |limit: &RateLimit| (limit.max_requests, limit.window_seconds);
+    let rates = [
+        ("global_rate_limit", config.global_rate_limit.as_ref().map(rate)),
+        ("ip_rate_limit", config.ip_rate_limit.as_ref().map(rate)),
+        (
+            "user_rate_limit",
+            config.user_rate_limit.as_ref().map(|limit| (limit.max_requests, limit.window_seconds)),
+        ),
+    ];
+    for (key, rate) in rates {
+        match rate {
+            Some((0, _)) => refuse(format!("{key}.max_requests"), "a limit is at least 1"),
+            Some((_, seconds)) if !(1..=MAX_WINDOW_SECONDS).contains(&seconds) => {
+                refuse(format!("{key}.window_seconds"), "a window is from 1 to 86400 seconds");
+            }
+            _ => {}
+        }
+    }
+    for (i, name) in config.user_rate_limit.iter().flat_map(|limit| &limit.header_names).enumerate() {
+        if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        {
+            refuse(format!("user_rate_limit.header_names[{i}]"), "not the name of a header");
+        }
+    }
+    if config.user_rate_limit.as_ref().is_some_and(|limit| limit.header_names.is_empty()) {
+        refuse("user_rate_limit.header_names".into(), "name the header that says who asks");
+    }
+    if config.ip_allowlist.as_ref().is_some_and(|list| list.cidrs.is_empty()) {
+        refuse("ip_allowlist.cidrs".into(), "an empty list would serve nobody");
+    }
+    for (i, cidr) in config.ip_allowlist.iter().flat_map(|list| &list.cidrs).enumerate() {
+        if network(cidr).is_none() {
+            refuse(format!("ip_allowlist.cidrs[{i}]"), "not an address or a network such as `10.0.0.0/8`");
+        }
+    }
+    let Some(cors) = config.cors.as_ref().filter(|cors| cors.enabled) else { return };
+    if cors.allow_origins.is_empty() {
+        refuse("cors.allow_origins".into(), "name the origins whose pages may call, or `*`");
+    }
+    if cors.allow_credentials && cors.allow_origins.iter().any(|origin| origin == "*") {
+        refuse("cors.allow_credentials".into(), "with `*` every page could act for whoever looks at it");
+    }
+}
+
+/// Address and length of a network; an address alone is a network of one.
+pub fn network(text: &str) -> Option<(IpAddr, u8)> {
+    let (address, length) =
+        text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+    let address: IpAddr = address.parse().ok()?;
+    let most = if address.is_ipv4() { 32 } else { 128 };
+    let length = length.map_or(Some(most), |length| length.parse().ok())?;
+    (length <= most).then_some((address, length))
 }
 
 pub(super) fn gateway(
