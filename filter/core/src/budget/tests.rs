@@ -1,3 +1,5 @@
+//! What budgets reserve, settle and charge, and to whom.
+
 use super::*;
 use crate::routing::Metric;
 use std::cell::{Cell, RefCell};
