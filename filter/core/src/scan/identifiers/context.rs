@@ -428,7 +428,7 @@ pub(super) fn labels(text: &Cursor, start: usize) -> Labels {
     let mut begins = true;
     for (at, byte) in bytes.iter().enumerate() {
         // Chinese and Japanese words have no space between them.
-        if begins || *byte >= 0xE0 {
+        if (begins || *byte >= 0xE0) && LABELS.has_like(bytes.get(at..).unwrap_or_default()) {
             find(&folded, at, from, &mut labels);
         }
         begins = *byte == b' ';

@@ -6,7 +6,7 @@
 use super::context::{self, Labels, Topic, topics};
 use super::cursor::{Cursor, is_alphanumeric};
 use super::kind::{Identifier, Identifiers};
-use super::national::{FORMS, SERIALS};
+use super::national::{FORMS, SERIALS, beginning};
 use super::{Found, Hit, address, birth, found, phone};
 use crate::scan::{Step, simd};
 
@@ -296,9 +296,14 @@ impl Walk<'_> {
         }
         let announced = labels.topics();
         let small = text.before(start + 1, 1).is_ascii_lowercase();
+        let beginning = beginning(text, start);
         for form in FORMS {
             let labelled = announced & form.topics != 0;
-            if form.fewest <= extent && (labelled || form.alone && !small) && self.set.contains(form.kind) {
+            if form.may_begin(beginning)
+                && form.fewest <= extent
+                && (labelled || form.alone && !small)
+                && self.set.contains(form.kind)
+            {
                 attempt!(found(form.kind, start, form.verify(text, start)));
             }
         }

@@ -19,7 +19,63 @@ pub(super) struct Form {
     shape: &'static str,
     /// Letters and digits in the shortest alternative.
     pub(super) fewest: usize,
+    /// What its first bytes may be; see [`beginning`].
+    begins: u16,
     tests: &'static [Test],
+}
+
+/// Bytes whose kinds tell most forms.
+const BEGINNING: usize = 4;
+
+const DIGIT: u16 = 1;
+const LETTER: u16 = 2;
+const OTHER: u16 = 4;
+
+/// Three bits for each of the first bytes at `at`: a digit, a letter, anything else; none where the text ends.
+pub(super) fn beginning(text: &Cursor, at: usize) -> u16 {
+    let rest = text.bytes().get(at..).unwrap_or_default();
+    rest.iter().take(BEGINNING).rev().fold(0, |kinds, byte| {
+        let kind = match byte {
+            b'0'..=b'9' => DIGIT,
+            byte if byte.is_ascii_alphabetic() => LETTER,
+            _ => OTHER,
+        };
+        kinds << 3 | kind
+    })
+}
+
+/// The kinds of bytes that values of `shape` may begin with, like those of [`beginning`].
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn begins(shape: &str) -> u16 {
+    let shape = shape.as_bytes();
+    let mut kinds = 0;
+    let mut n = 0;
+    // From where on anything may come: behind what may be missing.
+    let mut at = 0;
+    let mut open = false;
+    while n <= shape.len() {
+        if n == shape.len() || shape[n] == b'|' {
+            while at < BEGINNING {
+                kinds |= (DIGIT | LETTER | OTHER) << (3 * at);
+                at += 1;
+            }
+            at = 0;
+            open = false;
+        } else if at < BEGINNING {
+            open |= shape[n] == b' ' || n + 1 < shape.len() && shape[n + 1] == b'?';
+            let kind = match shape[n] {
+                _ if open => DIGIT | LETTER | OTHER,
+                b'0'..=b'9' => DIGIT,
+                b'X' => DIGIT | LETTER,
+                b'A'..=b'Z' => LETTER,
+                _ => OTHER,
+            };
+            kinds |= kind << (3 * at);
+            at += 1;
+        }
+        n += 1;
+    }
+    kinds
 }
 
 /// Letters and digits in the shortest alternative of `shape`.
@@ -67,7 +123,7 @@ const fn form(
     shape: &'static str,
     tests: &'static [Test],
 ) -> Form {
-    Form { kind, topics: topics(list), alone, shape, fewest: fewest(shape), tests }
+    Form { kind, topics: topics(list), alone, shape, fewest: fewest(shape), begins: begins(shape), tests }
 }
 
 use Identifier as I;
@@ -228,6 +284,11 @@ const CPF: &[Test] =
 const MOST: usize = 24;
 
 impl Form {
+    /// A value of this form may begin so; see [`beginning`].
+    pub(super) fn may_begin(&self, beginning: u16) -> bool {
+        beginning & !self.begins == 0
+    }
+
     /// The value of this form that begins at `start`.
     #[inline(never)]
     pub(super) fn verify(&self, text: &Cursor, start: usize) -> Verdict {

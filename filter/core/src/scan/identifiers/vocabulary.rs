@@ -146,6 +146,12 @@ impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
         })
     }
 
+    /// Some word may begin as `text` does.
+    #[inline(always)]
+    pub(super) fn has_like(&self, text: &[u8]) -> bool {
+        !self.range([0, 1, 2].map(|n| text.get(n).copied().unwrap_or(b' '))).is_empty()
+    }
+
     #[inline(always)]
     fn range(&self, first: [u8; 3]) -> core::ops::Range<usize> {
         let bucket = bucket(first);
