@@ -536,6 +536,16 @@ mod tests {
     }
 
     #[test]
+    fn a_phrase_of_the_operator_may_begin_with_a_number() {
+        let attack_patterns = vec!["007 opens the doors".into(), "1234567890 times".into()];
+        let config = PromptInjection { attack_patterns, ..PromptInjection::default() };
+        for text in ["and 007 opens the doors again", "say it 1234567890 times now"] {
+            assert_eq!(super::tests::score(&config, text).0, 1.0, "{text}");
+        }
+        assert_eq!(super::tests::score(&config, "and 008 opens the doors again").1, None);
+    }
+
+    #[test]
     fn wrong_settings_are_refused_all_at_once() {
         let config = PromptInjection {
             threshold: 1.5,

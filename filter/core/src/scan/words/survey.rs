@@ -145,7 +145,12 @@ impl Survey {
         }
         let rim = end == tokens.text.len() || start == from && from > 0;
         if length <= 8 && !rim && is_number(head, length) {
-            return tokens.push(start, end, number(length));
+            tokens.push(start, end, number(length));
+            let plain = short(head, length);
+            if lexicon.may_tell(plain) {
+                self.see(lexicon, start, end, plain);
+            }
+            return;
         }
         self.odd_run(lexicon, start, end, from, tokens);
     }
@@ -175,9 +180,7 @@ impl Survey {
                 let disguised = word.is_leet();
                 let (start, end) = (start as u32, end as u32);
                 tokens.add(Token { start, end, hash: word.feature(), disguised });
-                if !bytes.iter().all(u8::is_ascii_digit) {
-                    self.look_up(lexicon, &word);
-                }
+                self.look_up(lexicon, &word);
                 return;
             }
         }

@@ -61,8 +61,7 @@ impl Gate {
                     *need = Need { classes: step.0, within: within as u8, before: at < anchor };
                 }
             }
-            // The nearest first: it is the likeliest to be missing.
-            needs.sort_unstable_by_key(|need| (need.classes == 0, need.within));
+            nearest_first(&mut needs);
             let anchor = rule.steps.get(anchor).map_or(0, |step| step.0);
             gate.anchors |= anchor;
             for (class, shapes) in gate.shapes.iter_mut().enumerate() {
@@ -92,6 +91,20 @@ impl Gate {
         }
         false
     }
+}
+
+/// What is near is the likeliest to be missing. Three need no sort of the library's, which is large.
+fn nearest_first(needs: &mut [Need; OTHERS]) {
+    let key = |need: &Need| (need.classes == 0, need.within);
+    let [one, two, three] = needs;
+    let order = |a: &mut Need, b: &mut Need| {
+        if key(b) < key(a) {
+            std::mem::swap(a, b);
+        }
+    };
+    order(one, two);
+    order(two, three);
+    order(one, two);
 }
 
 /// The classes around a word, looked up as far as somebody asks.
