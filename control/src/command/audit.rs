@@ -2,6 +2,8 @@
 //!
 //! What is wrong with a log is found by [`crate::audit`]. Invariant: a log is replaced as a whole or not at all.
 
+mod html;
+
 use super::{Result, Status, load, note, print, put};
 use crate::audit::{Audit, pruned};
 use anyhow::{Context, bail};
@@ -21,6 +23,9 @@ const SECRET: &str = "KT_AUDIT_KEY";
 
 /// Problems that are printed; a log of another key has one a line.
 const MOST_PROBLEMS: usize = 50;
+
+/// Bytes of a time up to its hour, as in `2026-11-20T10`.
+const HOUR_BYTES: usize = 13;
 
 /// What to do with a log.
 #[derive(Debug, Subcommand)]
@@ -98,6 +103,9 @@ pub struct Report {
     /// Prints an object
     #[arg(long)]
     json: bool,
+    /// Prints a page with charts, which loads nothing
+    #[arg(long, conflicts_with = "json")]
+    html: bool,
 }
 
 impl Audits {
@@ -312,10 +320,16 @@ impl Sum {
 impl Report {
     fn run(self) -> Result<Status> {
         let mut total = Sum::default();
-        let mut groups: BTreeMap<&str, BTreeMap<String, Sum>> = BTreeMap::new();
+        let mut groups: BTreeMap<&'static str, BTreeMap<String, Sum>> = BTreeMap::new();
+        let mut hours: BTreeMap<String, Sum> = BTreeMap::new();
         let mut reasons: BTreeMap<String, u64> = BTreeMap::new();
         self.filter.each(&self.files, |_, event| {
             total.add(&event);
+            // Only the page shows them.
+            if let (true, Some(time)) = (self.html, event.get("time").map(word)) {
+                let hour = time.get(..HOUR_BYTES).unwrap_or(&time);
+                hours.entry(hour.to_owned()).or_default().add(&event);
+            }
             for (group, key) in [("target", "target"), ("model", "model_served"), ("caller", "caller")] {
                 if let Some(value) = event.get(key) {
                     groups.entry(group).or_default().entry(word(value)).or_default().add(&event);
@@ -326,6 +340,11 @@ impl Report {
                 *reasons.entry(finding.get("reason").map(word).unwrap_or_default()).or_default() += count;
             }
         })?;
+        if self.html {
+            let page = html::Page { total: &total, hours: &hours, groups: &groups, reasons: &reasons };
+            print(&page.to_html())?;
+            return Ok(Status::Fine);
+        }
         if self.json {
             let object = |sum: &Sum| {
                 let numbers = sum.numbers().map(|(key, number)| (key.to_owned(), number.into()));
