@@ -44,4 +44,6 @@ pub struct EnvVarSource {
 pub struct SecretKeySelector {
     pub name: String,
     pub key: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub optional: bool,
 }

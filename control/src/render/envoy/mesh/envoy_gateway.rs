@@ -101,6 +101,7 @@ pub(super) fn documents(
 
 fn about(plan: &Plan) -> String {
     let mut about = ABOUT.to_owned();
+    about.push_str(&format!("{AUDIT_KEY}, with which events are hashed, may stand beside the keys.\n"));
     let variables = key_variables(plan);
     if !variables.is_empty() {
         about.push_str(&format!(
@@ -152,12 +153,13 @@ fn endpoint(target: &Target) -> Endpoint {
 }
 
 fn envoy_proxy(rendering: &Rendering, mesh: &Mesh, envoy_image: &str) -> Result<EnvoyProxy, Error> {
-    let from_secret = |name: &str| EnvVar {
+    let from_secret = |name: &str, optional| EnvVar {
         name: name.to_owned(),
         value_from: EnvVarSource {
-            secret_key_ref: SecretKeySelector { name: KEYS.into(), key: name.to_owned() },
+            secret_key_ref: SecretKeySelector { name: KEYS.into(), key: name.to_owned(), optional },
         },
     };
+    let keys = key_variables(rendering.plan).into_iter().map(|name| from_secret(name, false));
     let folder = rendering.deployment.wasm.parent().map(|folder| folder.display().to_string());
     let mounted = plugin::has_attempt_role(rendering.plan);
     let mount = VolumeMount { name: NAME.into(), mount_path: folder.unwrap_or_default(), read_only: true };
@@ -170,7 +172,7 @@ fn envoy_proxy(rendering: &Rendering, mesh: &Mesh, envoy_image: &str) -> Result<
                 envoy_deployment: Deployment {
                     container: Container {
                         image: envoy_image.to_owned(),
-                        env: key_variables(rendering.plan).into_iter().map(from_secret).collect(),
+                        env: keys.chain([from_secret(AUDIT_KEY, true)]).collect(),
                         volume_mounts: mounted.then_some(mount).into_iter().collect(),
                     },
                     pod: Pod { volumes: mounted.then_some(volume).into_iter().collect() },

@@ -5,7 +5,7 @@
 //! Invariant: the routes of the `VirtualService` answer 503; only the route that comes with the filter leads to a target.
 
 use super::super::cluster::{ATTEMPT, UNBOUNDED, endpoint_breaker, stat_name};
-use super::super::{Error, HEALTH_PATHS, Rendering, WASM_FILTER, decompressor, instance};
+use super::super::{AUDIT_KEY, Error, HEALTH_PATHS, Rendering, WASM_FILTER, decompressor, instance};
 use super::{Documents, Mesh, NAME, WASM_TYPE, key_files, key_variables, labels};
 use crate::envoy::{Extension, Route, Seconds};
 use crate::kubernetes::istio::*;
@@ -99,6 +99,7 @@ fn about(rendering: &Rendering, mesh: &Mesh, selector: &BTreeMap<String, String>
             variables.join(", ")
         ));
     }
+    about.push_str(&format!("{AUDIT_KEY}, with which events are hashed, may stand beside them.\n"));
     let files = key_files(rendering.plan);
     if !files.is_empty() {
         about.push_str(&format!(
