@@ -1,7 +1,7 @@
 //! The same gateway as resources for a control plane that configures Envoy itself: Istio, or Envoy Gateway.
 //!
 //! What the control plane has words for is said in its words; the rest goes in as patches of the configuration that it makes.
-//! Invariant: where a patch is missing, nothing is served: no resource of these leads to a target without the filter.
+//! Knows nothing of clusters that run. Invariant: no resource holds a key, only the name of its variable or file.
 
 mod envoy_gateway;
 mod istio;

@@ -1,8 +1,8 @@
 //! Resources for Envoy Gateway.
 //!
 //! An `EnvoyExtensionPolicy` puts the filter into the listener; what its API has no fields for is patched into the configuration
-//! that it makes. Invariant: without the filter no request is answered by a target: Envoy Gateway answers 500 for a route whose
-//! policy it cannot apply, and a filter without its fields refuses its configuration.
+//! that it makes. Not safe by itself: the `HTTPRoute` leads to a target, and only the policy puts the filter before it.
+//! Invariant: the policy fails closed.
 
 use super::super::cluster::{endpoint_breaker, outlier_detection, stat_name, unbounded};
 use super::super::{AUDIT_KEY, Error, Rendering, decompressor, print};
@@ -31,7 +31,8 @@ const SECTION: &str = "http";
 /// `Secret` with the keys, one entry per variable.
 const KEYS: &str = "kt-keys";
 
-const ABOUT: &str = "For Envoy Gateway 1.4 or later with `extensionApis.enableBackend` and `extensionApis.enableEnvoyPatchPolicy`.
+const ABOUT: &str = "For Envoy Gateway with the Gateway API 1.4 or later, `extensionApis.enableBackend` and `extensionApis.enableEnvoyPatchPolicy`.
+Apply all of it at once: without the EnvoyExtensionPolicy the HTTPRoute leads to a target past the filter.
 The names of listeners and routes in the patches are those of its usual scheme; under `XDSNameSchemeV2` the listener's is
 `tcp-PORT`.
 ";
