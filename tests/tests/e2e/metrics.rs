@@ -3,8 +3,10 @@
 use crate::{ask, chat};
 use kt_tests::client::Call;
 use kt_tests::envoy::{Gateway, Setup};
+use kt_tests::repository;
 use kt_tests::upstream::{Answer, Request, Step, Upstream};
 use serde_json::json;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 fn served(request: &Request) -> Answer {
@@ -64,6 +66,14 @@ fn sorted(series: &str) -> Vec<&str> {
     let mut parts: Vec<&str> = series.trim_end_matches('}').split(['{', ',']).collect();
     parts.sort_unstable();
     parts
+}
+
+/// The metrics that a text names.
+fn metrics_of(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let names: BTreeSet<String> = words.filter(|word| word.starts_with("kt_")).map(str::to_owned).collect();
+    assert!(names.len() > 4, "{names:?}");
+    names
 }
 
 fn ours(page: &str) -> String {
@@ -140,4 +150,12 @@ fn every_metric_is_in_a_scrape() {
         "{}",
         ours(&page)
     );
+    for file in ["envoy/prometheus/alerts.yaml", "envoy/grafana/dashboards/kt.json"] {
+        for name in metrics_of(&std::fs::read_to_string(repository::root().join(file)).unwrap()) {
+            // Targets of this test have no probe.
+            let is_shown =
+                page.lines().any(|line| line.strip_prefix(&name).is_some_and(|rest| rest.starts_with('{')));
+            assert!(is_shown || name == "kt_target_healthy", "{file} asks for `{name}`");
+        }
+    }
 }
