@@ -137,13 +137,16 @@ impl Scanner<'_> {
                 padded.get(..end).unwrap_or_default()
             });
             simd::classify(&anchor::TABLES, window, wanted, &mut span);
-            for (n, (mask, classes)) in span.masks.iter().zip(&span.classes).enumerate() {
-                let mut mask = *mask;
+            let (masks, classes) = (span.masks.as_chunks().0, span.classes.as_chunks::<4>().0);
+            for (n, ([a, b, c, d], classes)) in masks.iter().zip(classes).enumerate() {
+                let mut mask =
+                    u64::from(*a) | u64::from(*b) << 16 | u64::from(*c) << 32 | u64::from(*d) << 48;
                 while mask != 0 {
                     let within = mask.trailing_zeros() as usize;
                     mask &= mask - 1;
-                    let at = at + n * simd::BLOCK + within;
-                    let classes = self.borne_out(at, classes.get(within).copied().unwrap_or(0));
+                    let at = at + 4 * n * simd::BLOCK + within;
+                    let classes = classes.as_flattened().get(within).copied().unwrap_or(0);
+                    let classes = self.borne_out(at, classes);
                     if classes != 0 && at < known {
                         attempt!(self.candidate(at, classes));
                     }

@@ -174,22 +174,29 @@ pub(super) fn month_at_end(text: &Cursor) -> Option<usize> {
     {
         start -= 1;
     }
-    // `Feb.` has a space to come.
-    (end - start <= LONGEST_MONTH).then_some(start)
+    let word = text.slice(start, end);
+    (word.len() <= LONGEST_MONTH && month_letters(word) > 0).then_some(start)
 }
 
-/// The word begins as the name of a month.
+/// The word is the name of a month, as far as its beginning tells.
 fn is_month(word: &[u8]) -> bool {
+    month_letters(word) == 3
+}
+
+/// How many letters of the word, three at most, begin the name of a month; none if they do not.
+fn month_letters(word: &[u8]) -> usize {
     let mut folded = [0; 3];
+    let mut letters = 0;
     let mut bytes = word.iter();
-    for to in &mut folded {
-        let Some(byte) = bytes.next() else { return false };
+    while let (Some(to), Some(byte)) = (folded.get_mut(letters), bytes.next()) {
         *to = match byte {
             0xC3..=0xC5 => fold_pair(*byte, bytes.next().copied().unwrap_or(0)).0,
             _ => byte.to_ascii_lowercase(),
         };
+        letters += 1;
     }
-    MONTHS.chunks_exact(4).any(|month| month.starts_with(&folded))
+    let folded = folded.get(..letters).unwrap_or_default();
+    if MONTHS.chunks_exact(4).any(|month| month.starts_with(folded)) { letters } else { 0 }
 }
 
 /// A date that begins with a month at `start` whose day begins at `digit`.
