@@ -136,17 +136,22 @@ impl Holdback {
             scratch,
             &mut found,
         );
-        let mut open = match ended {
-            true => self.window.len(),
-            false => chain.open_from(*active, &self.window, self.open, scratch),
-        };
-        // What waits for one policy may lie inside a match of another: no match is parted, or its rest would be none.
-        let parted = |open: usize| {
-            let reaching = found.iter().map(|found| &found.range).filter(|range| range.end > open);
-            reaching.map(|range| range.start.max(self.open)).filter(|start| *start < open).min()
-        };
-        while let Some(start) = parted(open) {
-            open = start;
+        let mut open = self.window.len();
+        if !ended {
+            let decided = chain.open_from(*active, &self.window, self.open, scratch);
+            open = decided.by_all();
+            // What one policy has decided another may still wait for. Such a match is read again, and with it what stands before
+            // it from the match before: its label may be there.
+            loop {
+                let waiting = found.iter().filter(|found| found.range.end > open && decided.is_final(found));
+                let Some(start) = waiting.map(|found| found.range.start).min() else { break };
+                let before = found.iter().map(|found| found.range.end).filter(|end| *end <= start).max();
+                let again = before.unwrap_or(self.open).max(self.open);
+                if again >= open {
+                    break;
+                }
+                open = again;
+            }
         }
         // A match that reaches into open text may still grow or come to nothing.
         found.retain(|finding| finding.range.end <= open);

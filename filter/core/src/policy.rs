@@ -229,6 +229,26 @@ pub struct Chain {
     answer_lexicon: Lexicon,
 }
 
+/// How far each policy has decided a text that may go on.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided {
+    pii: usize,
+    safety: usize,
+}
+
+impl Decided {
+    /// How far all of them have.
+    pub fn by_all(&self) -> usize {
+        self.pii.min(self.safety)
+    }
+
+    /// Whether the policy that made the finding has decided it.
+    pub fn is_final(&self, finding: &Finding) -> bool {
+        let place = if finding.policy == PolicyKind::PiiDetector { self.pii } else { self.safety };
+        finding.range.end <= place
+    }
+}
+
 impl Chain {
     /// Compiles every policy of the chain and adds what is wrong with their blocks to `problems`; the chain is of use only
     /// if there are none. Names that are no policy are the plan's to report.
@@ -413,16 +433,16 @@ impl Chain {
     /// The earliest byte at or after `from` that may still become part of a match once more text follows.
     ///
     /// Must be called after [`Chain::inspect`] of the same text with the same `scratch`, whose word pass it uses.
-    pub fn open_from(&self, active: Active, text: &str, from: usize, scratch: &Scratch) -> usize {
-        let mut open = text.len();
+    pub fn open_from(&self, active: Active, text: &str, from: usize, scratch: &Scratch) -> Decided {
+        let mut decided = Decided { pii: text.len(), safety: text.len() };
         for link in self.active_links(active).filter(|link| link.policy.reads(Direction::Response)) {
-            open = open.min(match &link.policy {
-                Policy::Pii(pii) => pii.open_from(text, from),
-                Policy::Safety(safety) => safety.open_from(&scratch.words, text, from),
-                Policy::Injection(_) | Policy::Quality(_) | Policy::Audit | Policy::Budget(_) => text.len(),
-            });
+            match &link.policy {
+                Policy::Pii(pii) => decided.pii = pii.open_from(text, from),
+                Policy::Safety(safety) => decided.safety = safety.open_from(&scratch.words, text, from),
+                Policy::Injection(_) | Policy::Quality(_) | Policy::Audit | Policy::Budget(_) => {}
+            }
         }
-        open
+        decided
     }
 
     /// Writes what replaces `matched`.

@@ -213,6 +213,9 @@ fn no_match_is_parted_where_another_policy_waits() {
     check_deltas("It is the harvest moon.light@example.com, they say.");
     check_deltas("By the harvest moon 4111 1111 1111 1111 they pay.");
     check_deltas("By the harvest moon over the river they meet.");
+    // What shows a match stands before it.
+    check_deltas("It is pass=2671, they say.");
+    check_deltas("It is password: Xk29dkQ12 by moonlight, they say.");
 }
 
 #[test]

@@ -65,7 +65,9 @@ impl<Kind: Copy> Turns<Kind> {
                 self.floor = find.end;
                 Step::Hit(find)
             }
-            _ => Step::Open(open),
+            // What shows a match may stand before it, as a label does, and has to be read again with it.
+            Some(_) => Step::Open(self.floor),
+            None => Step::Open(open),
         }
     }
 }
