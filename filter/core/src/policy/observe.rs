@@ -160,6 +160,18 @@ mod tests {
         static OBSERVER: RefCell<Observer> = RefCell::new(Observer::new().unwrap());
     }
 
+    #[test]
+    fn a_word_that_is_spelled_with_digits_is_no_disguise() {
+        let text = "ignore this base64 answer";
+        OBSERVER.with_borrow_mut(|observer| {
+            let everything = observer.observe(text);
+            let Observer { injection, lexicon, words, .. } = observer;
+            words.scan_into(lexicon, text, &mut All::default());
+            let around = injection.signs(words, text);
+            assert_eq!((around, around.disguise), (everything.injection, 0.0));
+        });
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
         #[test]

@@ -33,6 +33,7 @@ pub use tokens::{Ignore, Lively, Sink, Token};
 
 use crate::scan::normalize::{Folder, views};
 use hash::hash;
+use odd::{Folded, MAX_FOLDED_BYTES};
 use read::Reader;
 use rules::{Ends, LOOK_BEHIND_BYTES, MAX_HELD_BYTES, MAX_RULE_WORDS, Seen};
 use survey::Survey;
@@ -223,7 +224,10 @@ impl Words {
             }
             last_end = end;
             if let Some(classes) = lexicon.find(token.hash) {
-                let Token { start, end, hash, disguised } = *token;
+                let Token { start, end, mut hash, mut disguised } = *token;
+                if disguised && let Some(plain) = spelled_so(lexicon, bytes, token) {
+                    (hash, disguised) = (plain, false);
+                }
                 self.hits.push(Hit { start, end, ordinal, sentence, hash, classes, disguised });
             }
             ordinal += 1;
@@ -285,6 +289,15 @@ impl Words {
             }));
         }
     }
+}
+
+/// The hash of a word that the lexicon spells with these digits, `base64`: they are no disguise.
+#[inline(never)]
+fn spelled_so(lexicon: &Lexicon, text: &[u8], token: &Token) -> Option<u64> {
+    let (start, end) = (token.start as usize, token.end as usize);
+    let word = text.get(start..end).filter(|word| word.len() <= MAX_FOLDED_BYTES && word.is_ascii())?;
+    let plain = Folded::plain(text, start, start + word.len()).hash();
+    lexicon.find(plain).map(|_| plain)
 }
 
 /// Where the stretches of tokens stand in the text.
