@@ -3,9 +3,9 @@
 //! Writes an image layout and pushes nothing. Invariant: the same filter gives the same digests, so no time and no name of a
 //! machine stands in it.
 
+use crate::render::plugin::sha256_hex;
 use flate2::{Compression, GzBuilder};
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::io::Write;
 
 /// The file that holds the filter, by the convention of both layouts.
@@ -38,7 +38,7 @@ pub struct Layout {
 pub fn layout(wasm: &[u8], tag: &str) -> std::io::Result<Layout> {
     let mut files = vec![("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec())];
     let mut blob = |media_type: &str, bytes: Vec<u8>| {
-        let digest = sha256(&bytes);
+        let digest = sha256_hex(&bytes);
         let descriptor =
             json!({"mediaType": media_type, "digest": format!("sha256:{digest}"), "size": bytes.len()});
         let file = (format!("blobs/sha256/{digest}"), bytes);
@@ -65,7 +65,7 @@ pub fn layout(wasm: &[u8], tag: &str) -> std::io::Result<Layout> {
         };
 
     let unpacked = tar(&[(FILE.to_owned(), wasm.to_vec())]);
-    let diff_id = format!("sha256:{}", sha256(&unpacked));
+    let diff_id = format!("sha256:{}", sha256_hex(&unpacked));
     let layer = blob("application/vnd.oci.image.layer.v1.tar+gzip", gzip(&unpacked)?);
     // The filter runs on any processor; an image has to name one, and this is what builds of it name.
     let config = json!({
@@ -100,10 +100,6 @@ pub fn layout(wasm: &[u8], tag: &str) -> std::io::Result<Layout> {
 
 fn text(value: &Value, pointer: &str) -> String {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Without a file name and a time in its head.
@@ -168,7 +164,7 @@ mod tests {
     fn every_blob_is_named_by_its_digest() {
         for (name, bytes) in layout(b"\0asm", "1").unwrap().files {
             if let Some(digest) = name.strip_prefix("blobs/sha256/") {
-                assert_eq!(digest, sha256(&bytes));
+                assert_eq!(digest, sha256_hex(&bytes));
             }
         }
     }

@@ -6,11 +6,13 @@
 
 use crate::host;
 use crate::metrics;
+use crate::shared::SharedData;
 use kt_core::chain::{Chain, chain_key};
 use kt_core::digest::{Key, keyed};
 use kt_core::exchange::Gateway;
 use kt_core::measure::Kind;
 use kt_core::router::key_from;
+use kt_core::routing::update;
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 
@@ -82,15 +84,13 @@ fn place(chain: &str) -> String {
 
 /// Adds a chain to the list of all.
 fn register(chain: &str) {
-    for _ in 0..TRIES {
-        let (mut names, version) = host::shared(CHAINS).unwrap_or_default();
+    update(&SharedData, CHAINS, TRIES, &mut |names| {
+        let mut names = names.unwrap_or_default();
         names.extend_from_slice(chain.as_bytes());
         names.push(b' ');
         let oldest = names.len().saturating_sub(MOST_CHAINS * NAME_BYTES);
-        if host::set_shared(CHAINS, names.get(oldest..).unwrap_or_default(), version) {
-            return;
-        }
-    }
+        Some(names.split_off(oldest))
+    });
 }
 
 /// What the other chains have reached.

@@ -3,6 +3,7 @@
 //! Decides no names. Invariant: a series is defined once in a VM, and found again without writing its name.
 
 use crate::host;
+use kt_core::fnv;
 use kt_core::measure::Kind;
 use proxy_wasm::types::MetricType;
 use std::cell::RefCell;
@@ -14,9 +15,7 @@ thread_local! {
 
 /// Adds a value. The labels stand in the name; the bootstrap says how to take them out.
 pub(crate) fn record(kind: Kind, parts: &[&str], value: u64) {
-    let hash = parts.iter().flat_map(|part| part.bytes()).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = parts.iter().fold(fnv::EMPTY, |hash, part| fnv::add(hash, part.as_bytes()));
     let number = KNOWN.with_borrow_mut(|known| match known.binary_search_by_key(&hash, |(hash, _)| *hash) {
         Ok(position) => known.get(position).map(|(_, number)| *number),
         Err(position) => {

@@ -1,11 +1,9 @@
 //! What workers share, by Envoy's shared data, and what is shown of targets, by its metrics.
 
 use crate::{host, metrics};
-use kt_core::measure::Kind;
 use kt_core::routing::{Metric, Shared};
 
 /// Shared data of all plugins with the same `vm_id`.
-#[derive(Default)]
 pub(crate) struct SharedData;
 
 impl Shared for SharedData {
@@ -21,12 +19,7 @@ impl Shared for SharedData {
         host::set_shared(key, value, version)
     }
 
-    fn measure(&self, metric: Metric, _target: usize, id: &str, value: u64) {
-        let kind = match metric {
-            Metric::Attempts(_) => Kind::Counter,
-            Metric::Breaker | Metric::Healthy => Kind::Gauge,
-            Metric::Latency => Kind::Histogram,
-        };
-        metrics::record(kind, &[metric.name(), ";target=", id], value);
+    fn measure(&self, metric: Metric, id: &str, value: u64) {
+        metrics::record(metric.kind(), &[metric.name(), ";target=", id], value);
     }
 }

@@ -483,7 +483,7 @@ impl Rendering<'_> {
 
 /// Enough of a file's digest to tell it from others; events have all of it.
 pub fn short_digest(source: &str) -> String {
-    plugin::sha256_hex(source).chars().take(12).collect()
+    plugin::sha256_hex(source.as_bytes()).chars().take(12).collect()
 }
 
 fn health_route(path: &str) -> Route {

@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 /// Configuration of the listener's role. `source` is the operator's file as it came.
 pub fn downstream(plan: &Plan, source: &str) -> PluginConfig {
-    let mut plugin = plan.downstream(&sha256_hex(source));
+    let mut plugin = plan.downstream(&sha256_hex(source.as_bytes()));
     plugin.models = plan.models(&known);
     PluginConfig::Downstream(Box::new(plugin))
 }
@@ -43,9 +43,9 @@ pub fn to_json(config: &PluginConfig) -> serde_json::Result<String> {
     Ok(serde_json::to_string_pretty(config)? + "\n")
 }
 
-/// Digest that names the operator's file in every event.
-pub fn sha256_hex(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
+/// SHA-256 in hexadecimal: names the operator's file in every event, and the pieces of an image.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut hex, byte| {
         // Writing to a string cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex

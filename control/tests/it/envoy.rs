@@ -79,6 +79,14 @@ impl Drop for Gateway {
 }
 
 impl Gateway {
+    fn await_start(&self) {
+        let started = Instant::now();
+        while TcpStream::connect(self.listen).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(30), "Envoy did not start");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// `targets` is the value of `providers`.
     fn start(providers: &str) -> Gateway {
         let folder = Folder::new();
@@ -105,11 +113,7 @@ impl Gateway {
             .spawn()
             .unwrap();
         let gateway = Gateway { child, listen, folder };
-        let started = Instant::now();
-        while TcpStream::connect(gateway.listen).is_err() {
-            assert!(started.elapsed() < Duration::from_secs(30), "Envoy did not start");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        gateway.await_start();
         gateway
     }
 
@@ -300,11 +304,7 @@ fn files_for_xds_are_what_envoy_starts_with() {
         .spawn()
         .unwrap();
     let gateway = Gateway { child, listen, folder };
-    let started = Instant::now();
-    while TcpStream::connect(gateway.listen).is_err() {
-        assert!(started.elapsed() < Duration::from_secs(30), "Envoy did not start");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    gateway.await_start();
     let (status, _, head) = gateway.post("/v1/models", "x-a: 1", "{}");
     assert_eq!(status, 200);
     assert!(head.contains("authorization: bearer first\r\n"), "{head}");

@@ -7,7 +7,7 @@
 use crate::config::{BudgetLimit, BudgetScope, BudgetWindow};
 use crate::digest::{self, Key};
 use crate::event::{self, rfc3339};
-use crate::routing::Shared;
+use crate::routing::{Shared, update};
 use std::rc::Rc;
 
 /// Places for the names of a scope.
@@ -18,9 +18,6 @@ const PROBES: u64 = 4;
 
 /// Tries to get a word in among the other workers.
 const TRIES: usize = 256;
-
-/// A version that no value has: writing it creates a value, and fails where there is one by now.
-const NONE_YET: u32 = u32::MAX;
 
 const RECORD_BYTES: usize = 32;
 
@@ -227,18 +224,13 @@ impl Budgets {
 
     /// Changes the record of a ticket, as long as `change` wants it.
     fn change(&self, ticket: &Ticket, mut change: impl FnMut(&mut Record) -> bool) {
-        for _ in 0..TRIES {
-            let known = self.shared.read(&ticket.key);
-            let version = known.as_ref().map_or(NONE_YET, |(_, version)| *version);
-            let record = known.and_then(|(bytes, _)| Record::from_bytes(&bytes));
-            let mut record = match record {
+        update(&*self.shared, &ticket.key, TRIES, &mut |value| {
+            let mut record = match value.and_then(|bytes| Record::from_bytes(&bytes)) {
                 Some(record) if record.window >= ticket.window => record,
                 _ => Record { name: ticket.name, window: ticket.window, ..Record::default() },
             };
-            if !change(&mut record) || self.shared.write(&ticket.key, &record.to_bytes(), version) {
-                return;
-            }
-        }
+            change(&mut record).then(|| record.to_bytes().to_vec())
+        });
     }
 }
 

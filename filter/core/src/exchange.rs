@@ -87,8 +87,8 @@ impl Gateway {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let limits = config.policy.budget_enforcement.as_ref().is_some_and(|block| !block.limits.is_empty());
-        let meters = config.targets.iter().any(|target| target.prices.is_some()) || limits;
+        let meters =
+            config.targets.iter().any(|target| target.prices.is_some()) || !config.limits().is_empty();
         Ok(Gateway {
             meters,
             budgets: None,
@@ -104,9 +104,8 @@ impl Gateway {
     /// Lets the choice of targets, and budgets, depend on what all workers know.
     pub fn with_shared(self, shared: Rc<dyn Shared>) -> Gateway {
         let routing = Routing::new(&self.config, shared.clone());
-        let block = self.config.policy.budget_enforcement.as_ref();
-        let limits = block.map(|block| block.limits.clone()).filter(|limits| !limits.is_empty());
-        let budgets = limits.map(|limits| Budgets::new(limits, shared));
+        let limits = self.config.limits();
+        let budgets = (!limits.is_empty()).then(|| Budgets::new(limits.to_vec(), shared));
         Gateway { routing, budgets, ..self }
     }
 

@@ -28,6 +28,7 @@ pub mod sse;
 mod budget;
 pub mod chain;
 pub mod digest;
+pub mod fnv;
 pub mod holdback;
 mod json;
 mod order;

@@ -8,7 +8,7 @@ mod read;
 
 pub use read::Unreadable;
 
-use crate::config::{AuditLogger, Gateway, Pack, Policies, PolicyBlocks, SizeLimits, TargetOut};
+use crate::config::{AuditLogger, BudgetLimit, Gateway, Pack, Policies, PolicyBlocks, SizeLimits, TargetOut};
 use crate::cost::Prices;
 use crate::plan::Strategy;
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,16 @@ impl Default for Downstream {
 }
 
 impl Downstream {
+    /// What may be spent.
+    pub(crate) fn limits(&self) -> &[BudgetLimit] {
+        self.policy.budget_enforcement.as_ref().map_or(&[], |block| &block.limits)
+    }
+
+    /// The target of this id.
+    pub(crate) fn target(&self, id: &str) -> Option<&Target> {
+        self.targets.iter().find(|target| target.id == id)
+    }
+
     /// The audit logger's settings.
     pub(crate) fn audit(&self) -> AuditLogger {
         self.policy.audit_logger.clone().unwrap_or_default()

@@ -9,6 +9,8 @@ mod breaker;
 mod latency;
 mod weights;
 
+use crate::fnv;
+use crate::measure::Kind;
 use crate::order::by_place;
 use crate::plan::Strategy;
 use crate::plugin::{Downstream, Target};
@@ -23,8 +25,32 @@ pub trait Shared {
     fn read(&self, key: &str) -> Option<(Vec<u8>, u32)>;
     /// Replaces a value of this version; `false` if someone else was faster. Version 0 replaces any.
     fn write(&self, key: &str, value: &[u8], version: u32) -> bool;
-    /// Shows a number about the target at this position, whose id is given.
-    fn measure(&self, metric: Metric, target: usize, id: &str, value: u64);
+    /// Shows a number about the target of this id.
+    fn measure(&self, metric: Metric, id: &str, value: u64);
+}
+
+/// A version that no value has: writing it creates a value, and fails where there is one by now.
+const NONE_YET: u32 = u32::MAX;
+
+/// Changes a shared value by compare-and-swap, in so many rounds at most. `change` turns what is there into what is to be;
+/// nothing leaves it alone. It may be called again. `false` if what it made could not be stored.
+pub fn update(
+    shared: &dyn Shared,
+    key: &str,
+    rounds: usize,
+    change: &mut dyn FnMut(Option<Vec<u8>>) -> Option<Vec<u8>>,
+) -> bool {
+    for _ in 0..rounds {
+        let (value, version) = match shared.read(key) {
+            Some((value, version)) => (Some(value), version),
+            None => (None, NONE_YET),
+        };
+        let Some(value) = change(value) else { return true };
+        if shared.write(key, &value, version) {
+            return true;
+        }
+    }
+    false
 }
 
 /// What is shown of a target.
@@ -56,16 +82,12 @@ pub enum Outcome {
 }
 
 impl Metric {
-    /// How many there are for each target.
-    pub const COUNT: usize = 8;
-
-    /// Position among them.
-    pub fn index(self) -> usize {
+    /// How it adds up.
+    pub fn kind(self) -> Kind {
         match self {
-            Metric::Breaker => 0,
-            Metric::Healthy => 1,
-            Metric::Latency => 2,
-            Metric::Attempts(outcome) => 3 + outcome as usize,
+            Metric::Attempts(_) => Kind::Counter,
+            Metric::Breaker | Metric::Healthy => Kind::Gauge,
+            Metric::Latency => Kind::Histogram,
         }
     }
 
@@ -238,7 +260,7 @@ impl Routing {
         let now_ms = now_ns / 1_000_000;
         let mut seen = vec![latency::Seen::default(); self.targets.len()];
         for (seen, key) in seen.iter_mut().zip(&self.keys.latencies) {
-            *seen = latency::seen(&words_of(self.shared.read(key), latency::WORDS).0, now_ms);
+            *seen = latency::seen(&self.words(key, latency::WORDS), now_ms);
         }
         let of = |target: &usize| seen.get(*target).copied().unwrap_or_default();
         let order = order.get_mut(usize::from(pinned)..).unwrap_or_default();
@@ -368,7 +390,7 @@ impl Routing {
 
     fn measure(&self, target: usize, metric: Metric, value: u64) {
         if let Some(known) = self.targets.get(target) {
-            self.shared.measure(metric, target, &known.id, value);
+            self.shared.measure(metric, &known.id, value);
         }
     }
 
@@ -382,8 +404,12 @@ impl Routing {
         }
     }
 
+    fn words(&self, key: &str, words: usize) -> Vec<u32> {
+        words_of(self.shared.read(key).map(|(value, _)| value), words)
+    }
+
     fn read_states(&self) -> Vec<State> {
-        let words = words_of(self.shared.read(&self.keys.states), self.targets.len() * breaker::WORDS).0;
+        let words = self.words(&self.keys.states, self.targets.len() * breaker::WORDS);
         words.chunks_exact(breaker::WORDS).map(State::from_words).collect()
     }
 
@@ -427,18 +453,14 @@ impl Routing {
     /// Changes a shared value of so many words by compare-and-swap; `change` says whether it did and may be called again.
     /// `false` if what it did could not be stored.
     fn change(&self, key: &str, words: usize, change: &mut dyn FnMut(&mut [u32]) -> bool) -> bool {
-        for _ in 0..ROUNDS {
-            let (mut state, version) = words_of(self.shared.read(key), words);
-            if !change(&mut state) {
-                return true;
-            }
-            let mut bytes = Vec::with_capacity(state.len() * 4);
-            state.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
-            if self.shared.write(key, &bytes, version) {
-                return true;
-            }
-        }
-        false
+        update(&*self.shared, key, ROUNDS, &mut |value| {
+            let mut state = words_of(value, words);
+            change(&mut state).then(|| {
+                let mut bytes = Vec::with_capacity(state.len() * 4);
+                state.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+                bytes
+            })
+        })
     }
 }
 
@@ -446,13 +468,9 @@ impl Keys {
     /// Named by everything that gives the state its meaning, so that another set of targets has a state of its own, and the
     /// same one keeps its state over a reload.
     fn of(targets: &[Target]) -> Keys {
-        let mut hash = 0xcbf2_9ce4_8422_2325u64;
-        let mut add = |bytes: &[u8]| {
-            // FNV-1a, with an end to each part.
-            for byte in bytes.iter().chain(&[0xff]) {
-                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        };
+        let mut hash = fnv::EMPTY;
+        // With an end to each part.
+        let mut add = |bytes: &[u8]| hash = fnv::add(fnv::add(hash, bytes), &[0xff]);
         for target in targets {
             for text in [&target.id, &target.authority, &target.path_prefix] {
                 add(text.as_bytes());
@@ -476,13 +494,13 @@ impl Keys {
     }
 }
 
-/// A shared value as words, as many as there have to be, and its version.
-fn words_of(value: Option<(Vec<u8>, u32)>, words: usize) -> (Vec<u32>, u32) {
-    let (bytes, version) = value.unwrap_or_default();
+/// A shared value as words, as many as there have to be.
+fn words_of(value: Option<Vec<u8>>, words: usize) -> Vec<u32> {
+    let bytes = value.unwrap_or_default();
     let (whole, _) = bytes.as_chunks::<4>();
     let mut state: Vec<u32> = whole.iter().map(|bytes| u32::from_le_bytes(*bytes)).collect();
     state.resize(words, 0);
-    (state, version)
+    state
 }
 
 /// Sorts targets by a key; those of the same keep their order.

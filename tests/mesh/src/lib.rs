@@ -9,6 +9,8 @@
     reason = "a resource that lacks something fails the test that renders it"
 )]
 
+pub mod process;
+
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 

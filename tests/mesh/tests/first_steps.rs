@@ -1,13 +1,14 @@
 //! The recording of a new user's first steps, made by the real commands, and compared with the page that shows it.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
+use kt_mesh_tests::process::Process;
 use kt_tests::client::{self, Call};
 use kt_tests::demo::Demo;
 use kt_tests::envoy::free_address;
 use kt_tests::repository;
 use kt_tests::upstream::Upstream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const PAGE: &str = "control/reference/first-steps.md";
@@ -44,16 +45,6 @@ const STEPS: &[(&str, &str)] = &[
         "kt-control doctor --live --url http://127.0.0.1:41002",
     ),
 ];
-
-/// A process that is asked to end with its value.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(Command::new("kill").arg(self.0.id().to_string()).status());
-        drop(self.0.wait());
-    }
-}
 
 #[test]
 fn the_first_steps_are_as_recorded() {
@@ -129,10 +120,10 @@ fn the_first_steps_are_as_recorded() {
 }
 
 /// Starts a program that goes on, and gives back what it said until it served.
-fn beside(running: &mut Option<Running>, mut command: Command, home: &Path, listen: &str) -> String {
+fn beside(running: &mut Option<Process>, mut command: Command, home: &Path, listen: &str) -> String {
     let said = home.join("../said");
     command.stdout(std::fs::File::create(&said).unwrap());
-    *running = Some(Running(command.spawn().unwrap()));
+    *running = Some(Process(command.spawn().unwrap()));
     let started = Instant::now();
     let address = listen.parse().unwrap();
     loop {

@@ -289,7 +289,7 @@ fn a_filter_that_has_not_come_yet_lets_nothing_pass() {
         .current_dir(folder.path())
         .spawn()
         .unwrap();
-    let mut running = Running(child);
+    let mut running = mesh::process::Process(child);
     let started = std::time::Instant::now();
     while started.elapsed() < std::time::Duration::from_secs(3) {
         if let Ok(reply) = kt_tests::client::send(listener, &Call::post("/v1/chat/completions", "{}")) {
@@ -299,16 +299,6 @@ fn a_filter_that_has_not_come_yet_lets_nothing_pass() {
     }
     assert!(matches!(running.0.try_wait(), Ok(None)), "Envoy did not run");
     assert!(upstream.requests().is_empty());
-}
-
-/// A process that ends with its value.
-struct Running(std::process::Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
 }
 
 #[test]

@@ -8,13 +8,14 @@
     reason = "tests"
 )]
 
+use kt_mesh_tests::process::Process;
 use kt_tests::client::{self, Call, Stream};
 use kt_tests::envoy::free_address;
 use kt_tests::repository;
 use kt_tests::upstream::{Answer, Gate, Upstream};
 use serde_json::json;
 use std::net::SocketAddr;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -45,18 +46,11 @@ const CHANGES: [Option<&str>; 10] = [
 const PATIENCE: Duration = Duration::from_secs(90);
 
 struct Running {
-    child: Child,
+    /// Ends before its folder goes.
+    _process: Process,
     folder: tempfile::TempDir,
     listen: SocketAddr,
     admin: SocketAddr,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Asked, not killed: it has a child of its own to end.
-        drop(Command::new("kill").arg(self.child.id().to_string()).status());
-        drop(self.child.wait());
-    }
 }
 
 impl Running {
@@ -85,7 +79,7 @@ impl Running {
             .stderr(errors)
             .spawn()
             .unwrap();
-        let running = Running { child, folder, listen, admin };
+        let running = Running { _process: Process(child), folder, listen, admin };
         running.wait("the start", || {
             client::send(listen, &Call::get("/readyz")).is_ok_and(|reply| reply.status == 200)
         });

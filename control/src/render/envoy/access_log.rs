@@ -57,7 +57,7 @@ impl Rendering<'_> {
             "request_id": "%STREAM_ID%",
             "pack": literal(&pack.name),
             "pack_version": literal(&pack.version),
-            "config_sha256": sha256_hex(self.source),
+            "config_sha256": sha256_hex(self.source.as_bytes()),
             "endpoint": "%PATH(NQ)%",
             "status": "%RESPONSE_CODE%",
             "ended": "not_inspected",

@@ -33,7 +33,7 @@ impl Shared for Process {
         true
     }
 
-    fn measure(&self, _: Metric, _: usize, _: &str, _: u64) {}
+    fn measure(&self, _: Metric, _: &str, _: u64) {}
 }
 
 fn limit(scope: BudgetScope, tokens: u64) -> BudgetLimit {

@@ -21,10 +21,15 @@ pub(super) struct Allowance {
     prices: Option<Prices>,
     /// Text of the answer after which more is reserved.
     bytes: u64,
-    /// Reaching a limit ends the exchange.
-    is_enforced: bool,
     action: Action,
     mode: Mode,
+}
+
+impl Allowance {
+    /// Reaching a limit ends the exchange.
+    fn is_enforced(&self) -> bool {
+        self.action == Action::Block && self.mode == Mode::Enforce
+    }
 }
 
 impl Exchange {
@@ -36,9 +41,12 @@ impl Exchange {
         let asked = request.model.as_ref().map(|model| &*model.name).unwrap_or_default();
         let model = first.and_then(|target| target.model.as_deref()).unwrap_or(asked).to_owned();
         let prices = first.and_then(|target| target.prices);
-        // A stream is extended as it goes.
-        let answer = request.max_tokens.filter(|_| !request.stream).unwrap_or(STEP_TOKENS);
-        let answer = answer.min(request.max_tokens.unwrap_or(answer));
+        let answer = match request.max_tokens {
+            // A stream is extended as it goes.
+            Some(most) if request.stream => most.min(STEP_TOKENS),
+            Some(most) => most,
+            None => STEP_TOKENS,
+        };
         let amount = amount(cost::estimate(self.record.prompt_bytes), answer, prices.as_ref());
         let names = Names {
             caller: self.client_key().unwrap_or_default(),
@@ -46,9 +54,9 @@ impl Exchange {
             target: first.map(|target| target.id.as_str()).unwrap_or_default(),
         };
         let (tickets, exceeded) = budgets.reserve(&gateway.key.get(), &names, amount);
-        let is_enforced = action == Action::Block && mode == Mode::Enforce;
-        let bytes = cost::bytes(answer);
-        self.allowance = Some(Allowance { tickets, model, prices, bytes, is_enforced, action, mode });
+        let allowance = Allowance { tickets, model, prices, bytes: cost::bytes(answer), action, mode };
+        let is_enforced = allowance.is_enforced();
+        self.allowance = Some(allowance);
         for limit in &exceeded {
             self.record.over_budget(limit, "request", action, mode);
         }
@@ -72,11 +80,11 @@ impl Exchange {
         allowance.bytes += steps * cost::bytes(STEP_TOKENS);
         let more = amount(0, steps * STEP_TOKENS, allowance.prices.as_ref());
         let limit = budgets.extend(&mut allowance.tickets, more)?;
-        if !allowance.is_enforced {
+        let (action, mode, is_enforced) = (allowance.action, allowance.mode, allowance.is_enforced());
+        if !is_enforced {
             // Said once; what is spent is counted in the end.
             allowance.bytes = u64::MAX;
         }
-        let (action, mode, is_enforced) = (allowance.action, allowance.mode, allowance.is_enforced);
         self.record.over_budget(&limit, "response", action, mode);
         is_enforced.then_some(limit)
     }

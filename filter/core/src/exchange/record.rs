@@ -189,7 +189,7 @@ fn tally(exchange: &Exchange, ended: Ended, timing: &Timing) -> Option<Tally> {
 /// What an exchange cost, the router's question included; `None` where nothing has a price.
 fn cost(exchange: &Exchange, tally: Option<&Tally>, target: Option<&str>) -> Option<Usd> {
     let config = &exchange.gateway.config;
-    let served = config.targets.iter().find(|known| Some(known.id.as_str()) == target);
+    let served = target.and_then(|id| config.target(id));
     let answer = tally.zip(served).and_then(|(tally, target)| Some(target.prices?.of(&tally.usage)));
     let pick = exchange.record.routed.as_ref().and_then(|routed| {
         let classifier = config.targets.get(config.router.as_ref()?.classifier as usize)?;
@@ -241,7 +241,7 @@ pub(super) fn close(
     let Closing { ended, tally, cost, target } = closing;
     let (ended, cost, target) = (*ended, *cost, target.as_deref());
     let endpoint = if record.endpoint.is_empty() { "none" } else { record.endpoint };
-    let known = config.targets.iter().find(|known| Some(known.id.as_str()) == target);
+    let known = target.and_then(|id| config.target(id));
     let measured = Measured {
         endpoint,
         target: known.map_or("none", |target| target.id.as_str()),

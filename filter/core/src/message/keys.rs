@@ -4,6 +4,7 @@
 //! n log n comparisons, whatever its keys are.
 
 use super::names::{Head, Name};
+use crate::fnv;
 use crate::order::sorted;
 
 /// Up to this many keys of an object are compared one by one; more are sorted once, when the object ends.
@@ -108,13 +109,6 @@ impl<'a> Keys<'a> {
 
 /// Sorting keeps the bound for keys that were chosen to collide; the hash in front keeps it fast for all others.
 fn has_duplicate<'k>(keys: impl Iterator<Item = &'k str>) -> bool {
-    let hashed = sorted(keys.map(|key| (hash(key.as_bytes()), key)));
+    let hashed = sorted(keys.map(|key| (fnv::add(fnv::EMPTY, key.as_bytes()), key)));
     hashed.iter().zip(hashed.iter().skip(1)).any(|(one, next)| one == next)
-}
-
-/// FNV-1a.
-fn hash(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }

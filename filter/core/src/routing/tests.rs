@@ -39,12 +39,12 @@ impl Shared for Worker {
         }
     }
 
-    fn measure(&self, metric: Metric, _target: usize, id: &str, value: u64) {
+    fn measure(&self, metric: Metric, id: &str, value: u64) {
         let mut shown = self.0.shown.lock().unwrap();
         let entry = shown.entry([metric.name(), ";", id].concat()).or_default();
-        match metric {
-            Metric::Attempts(_) => *entry += value,
-            _ => *entry = value,
+        match metric.kind() {
+            Kind::Counter => *entry += value,
+            Kind::Gauge | Kind::Histogram => *entry = value,
         }
     }
 }
@@ -279,7 +279,7 @@ fn where_there_is_nothing_to_choose_from_nothing_is_read() {
         fn write(&self, key: &str, _: &[u8], _: u32) -> bool {
             panic!("wrote {key}")
         }
-        fn measure(&self, metric: Metric, _: usize, _: &str, _: u64) {
+        fn measure(&self, metric: Metric, _: &str, _: u64) {
             panic!("measured {metric:?}")
         }
     }
