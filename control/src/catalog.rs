@@ -1,7 +1,7 @@
 //! What is known of models by their id: name, vendor, context length, quantization.
 //!
 //! Together's list as its documentation prints it, shipped as data in `catalog/together.json`. It informs only: a model that is
-//! not in it is served like any other. Invariant: ids are unique, which a test checks.
+//! not in it is served like any other. Days of removal are those of LiteLLM's table of models. Invariant: ids are unique, which a test checks.
 
 use serde::{Deserialize, Serialize};
 use std::sync::OnceLock;
@@ -22,6 +22,9 @@ pub struct Model {
     pub quantization: Option<String>,
     /// Ways to be served.
     pub deployments: Vec<Deployment>,
+    /// The day from which the provider serves it to all no more, as `2026-03-06`; `None` where none is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removed: Option<String>,
 }
 
 /// A way in which a provider serves a model.
@@ -67,6 +70,16 @@ mod tests {
         ids.sort_unstable();
         assert!(ids.windows(2).all(|pair| pair[0] != pair[1]));
         assert!(models().iter().all(|model| model.context_length >= 2048 && !model.deployments.is_empty()));
+    }
+
+    #[test]
+    fn a_day_of_removal_is_a_day() {
+        let days: Vec<&str> = models().iter().filter_map(|model| model.removed.as_deref()).collect();
+        assert_eq!(days.len(), 8);
+        for day in days {
+            let shape: String = day.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+            assert_eq!(shape, "0000-00-00");
+        }
     }
 
     #[track_caller]

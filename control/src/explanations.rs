@@ -208,7 +208,8 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
     ),
     (
         "no-price",
-        "`lowest_cost` orders targets by their price, and this one has none; it comes after those that have. Give it\n\
+        "`lowest_cost` orders targets by their price, and one that has none comes after those that have. Under every strategy the\n\
+         cost in events and metrics, and what a budget in USD counts, is that of targets with a price. Give it\n\
          `pricing: {prompt: ..., completion: ...}`.",
     ),
     ("no-probe", "A probe acts by skipping a target, which needs another one to go to."),
@@ -242,6 +243,11 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "Scores run from 0 to 1. 0.8 refuses about one in a hundred harmless texts of the kinds it was measured on.",
     ),
     (
+        "own-address",
+        "A target at the gateway's own address sends every request back to where it came from, and each round costs a connection,\n\
+         until a time limit ends it.",
+    ),
+    (
         "pack-disabled",
         "Traffic passes and nothing is enforced, until `enabled` is removed or true. Every event says so.",
     ),
@@ -270,6 +276,17 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "Texts and keys travel to this target in the clear. That is fine on one machine, and nowhere else.",
     ),
     (
+        "port-mismatch",
+        "A comment of the file tells callers where the gateway is, and it is not there. The quick start of the Keeptrusts page has\n\
+         this very slip: it starts the gateway on port 41002 and points clients at 8080.",
+    ),
+    (
+        "removed-model",
+        "Providers take models away, Together after two or three weeks' notice; the catalog knows the day of some. A request for such\n\
+         a model is then answered with `model_not_available`, which sends it to the next target, if there is one. The day says nothing\n\
+         of an endpoint of your own. `kt-control models` shows what is known.",
+    ),
+    (
         "router-target-without-model",
         "A client of a virtual model asks for no model in particular, so each target of the router has to name its own.",
     ),
@@ -278,6 +295,12 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "short-stream-timeout",
         "A streamed answer usually takes longer than a whole one, because it is as long and somebody reads along. With the\n\
          smaller limit it is cut in its middle.",
+    ),
+    (
+        "short-timeout",
+        "A limit below the time that the provider's own client library waits ends requests that would have been answered, the long\n\
+         ones first: reasoning, long answers. It makes sense where another target steps in, so only a target behind which there is none\n\
+         is questioned.",
     ),
     (
         "single-of-many",

@@ -3,11 +3,12 @@
 //! Errors are [`kt_core::plan`]'s business. Reads the environment only through [`Surroundings`], so that a test can be sure
 //! of it.
 
+use crate::catalog;
 use crate::source::Source;
 use kt_core::config::{Capture, SPELLINGS};
 use kt_core::diagnostic::Diagnostic;
 use kt_core::plan::{Plan, Strategy};
-use kt_core::targets::KeySource;
+use kt_core::targets::{KeySource, Target};
 use std::path::Path;
 
 /// What lies outside the file: whether keys are there.
@@ -39,6 +40,10 @@ pub fn warnings(source: &Source, plan: &Plan, here: &dyn Surroundings) -> Vec<Di
     let mut advice = missing_keys(plan, here);
     chain(plan, &mut advice);
     targets(plan, &mut advice);
+    for (i, target) in plan.targets.iter().enumerate() {
+        provider(source, plan, i, target, &mut advice);
+    }
+    ports(source, plan, &mut advice);
     not_yet(plan, &mut advice);
     inert_blocks(source, plan, &mut advice);
     spellings(&source.value, String::new(), &mut advice);
@@ -115,8 +120,14 @@ fn targets(plan: &Plan, advice: &mut Vec<Diagnostic>) {
                 advice.push(Diagnostic::warning("unused-target", format!("{at}.id"), message).help(help));
             }
         }
-        if plan.strategy == Strategy::LowestCost && target.pricing.is_none() {
-            let message = format!("target `{}` has no price, so `lowest_cost` tries it last", target.id);
+        let others_priced = plan.targets.iter().any(|other| other.pricing.is_some());
+        let priceless = match plan.strategy {
+            Strategy::LowestCost => Some("so `lowest_cost` tries it last"),
+            _ if others_priced => Some("so what it serves adds nothing to the cost in events and metrics"),
+            _ => None,
+        };
+        if let (Some(so), None) = (priceless, &target.pricing) {
+            let message = format!("target `{}` has no price, {so}", target.id);
             let help = "add `pricing: {prompt: ..., completion: ...}`, in USD per 1M tokens";
             advice.push(Diagnostic::warning("no-price", at.clone(), message).help(help));
         }
@@ -136,6 +147,79 @@ fn targets(plan: &Plan, advice: &mut Vec<Diagnostic>) {
             advice.push(Diagnostic::warning("plain-http", key, message).help("use `https://`"));
         }
     }
+}
+
+/// How long the provider's own client library waits for an answer, in seconds.
+const PATIENCE: &[(&str, u64)] = &[("openai", 600), ("together", 60)];
+
+/// What is known of the target's provider and does not go with what the file says.
+fn provider(source: &Source, plan: &Plan, i: usize, target: &Target, advice: &mut Vec<Diagnostic>) {
+    let at = format!("providers.targets[{i}]");
+    let removed = match target.provider.as_str() {
+        "together" => {
+            target.model.as_deref().and_then(catalog::find).and_then(|model| model.removed.as_ref())
+        }
+        _ => None,
+    };
+    if let Some(day) = removed {
+        let message = format!("Together serves this model no more since {day}, by the catalog");
+        let help = "choose a current one; an endpoint of your own may still have it; the answer to others is \
+                    `model_not_available`, which sends a request to the next target";
+        advice.push(Diagnostic::warning("removed-model", format!("{at}.model"), message).help(help));
+    }
+    // A short limit has a purpose where another target steps in, and a limit that is not written is not questioned.
+    let next = plan.strategy != Strategy::Single && i + 1 < plan.targets.len();
+    let written = source.value.pointer(&format!("/providers/targets/{i}/timeout_seconds")).is_some();
+    let patience = PATIENCE.iter().find(|(provider, _)| *provider == target.provider);
+    if let (false, true, Some((provider, seconds))) = (next, written, patience)
+        && target.timeout.as_secs() < *seconds
+    {
+        let message = format!("the client library of `{provider}` waits {seconds} seconds for an answer");
+        let help = "with less, answers are given up that the provider would have delivered, and no target \
+                    is left to try";
+        let key = format!("{at}.timeout_seconds");
+        advice.push(Diagnostic::warning("short-timeout", key, message).help(help));
+    }
+}
+
+/// Addresses in the file that are not where the gateway listens, or where it does and must not.
+fn ports(source: &Source, plan: &Plan, advice: &mut Vec<Diagnostic>) {
+    let own = plan.listen.port();
+    for (i, target) in plan.targets.iter().enumerate() {
+        if target.endpoint.is_loopback() && target.endpoint.port == own {
+            let message = "this is the gateway's own address, so requests would go round in circles";
+            let help = "name the upstream's address, or move the gateway by `gateway.listen`";
+            let key = format!("providers.targets[{i}].base_url");
+            advice.push(Diagnostic::warning("own-address", key, message).help(help));
+        }
+    }
+    let upstream =
+        |port: u16| plan.targets.iter().any(|t| t.endpoint.is_loopback() && t.endpoint.port == port);
+    for (number, line) in source.text.lines().enumerate() {
+        let Some((_, comment)) = line.split_once('#') else { continue };
+        let Some(port) = port_for_callers(comment) else { continue };
+        if port != own && port != plan.admin.port() && !upstream(port) {
+            let message = format!(
+                "line {} tells callers to use port {port}, and the gateway listens on {own}",
+                number + 1
+            );
+            let help = format!("write {own} there, or have it listen on {port} by `gateway.listen`");
+            advice.push(Diagnostic::warning("port-mismatch", "gateway.listen", message).help(help));
+        }
+    }
+}
+
+/// The port of an address on this machine at which a comment says that the API is.
+fn port_for_callers(comment: &str) -> Option<u16> {
+    let hosts = ["http://localhost:", "http://127.0.0.1:", "http://0.0.0.0:"];
+    let rest = hosts.iter().find_map(|host| comment.split_once(host))?.1;
+    let (port, path) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+    // Other addresses are not the API's: a console, a dashboard, a collector of metrics.
+    let api = path.strip_prefix("/v1")?;
+    if api.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return None;
+    }
+    port.parse().ok()
 }
 
 /// Settings that are read and do nothing in this version.
@@ -227,6 +311,18 @@ mod tests {
                 "missing-key-value providers.targets[1].secret_key_ref.file",
             ],
         );
+    }
+
+    #[test]
+    fn an_address_in_a_comment_is_the_apis_only_with_its_path() {
+        let check = |comment: &str, expected| assert_eq!(port_for_callers(comment), expected, "{comment}");
+        check(" clients use http://localhost:8080/v1", Some(8080));
+        check(" curl http://127.0.0.1:8080/v1/chat/completions -d '{}'", Some(8080));
+        check(" base_url=\"http://localhost:8080/v1\"", Some(8080));
+        check(" Grafana is at http://localhost:3000", None);
+        check(" the old API at http://localhost:8080/v1beta", None);
+        check(" http://localhost:99999/v1", None);
+        check(" https://api.together.xyz/v1", None);
     }
 
     #[test]

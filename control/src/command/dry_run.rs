@@ -1,7 +1,9 @@
 //! `policy try`: what would happen to a request, and to an answer, without any traffic.
 //!
-//! Runs the same state machine as the filter and asks no upstream. Invariant: what is printed as forwarded is, byte for
-//! byte, what the upstream or the client would have got.
+//! Runs the same state machine as the filter and asks no upstream. Invariant: what `--json` shows as
+//! forwarded is, byte for byte, what the upstream or the client would have got.
+
+mod account;
 
 use super::{Loaded, Result, Status, complain, engine, load, print, read};
 use crate::cli::PolicyFile;
@@ -9,8 +11,9 @@ use crate::render::plugin;
 use crate::scenario::native;
 use anyhow::{Context, bail};
 use clap::Args;
-use kt_core::config::ChainEntry;
-use kt_core::exchange::{AnswerHead, AnswerMode, Dispatch, Exchange, Gateway, Timing};
+use kt_core::config::{Action, ChainEntry, Mode};
+use kt_core::event::FindingCount;
+use kt_core::exchange::{AnswerHead, AnswerMode, Dispatch, Exchange, Gateway, Located, Timing};
 use kt_core::plugin::PluginConfig;
 use kt_core::reply::Reply;
 use serde::Serialize;
@@ -35,6 +38,9 @@ pub struct Options {
     /// Bytes per chunk of an SSE transcript [default: all at once]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     chunk_bytes: Option<u32>,
+    /// Prints an object with all of it, the event included, in place of an explanation
+    #[arg(long)]
+    json: bool,
 }
 
 /// What would have happened.
@@ -43,8 +49,32 @@ struct Outcome {
     request: Fate,
     #[serde(skip_serializing_if = "Option::is_none")]
     answer: Option<Fate>,
+    /// What was found, and where in its text.
+    positions: Vec<Position>,
     /// What the audit log would hold, findings included.
     event: Option<Value>,
+}
+
+/// Which way the text travelled in which something was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Way {
+    Request,
+    Response,
+}
+
+/// Findings of one kind in one text.
+#[derive(Debug, Serialize)]
+struct Position {
+    way: Way,
+    policy: &'static str,
+    reason: String,
+    place: String,
+    count: u32,
+    /// What comes of it, as a verb.
+    effect: &'static str,
+    /// Where in the text, escapes undone; in streams a text has no bytes to count from.
+    bytes: Vec<(usize, usize)>,
 }
 
 /// What becomes of a message.
@@ -107,7 +137,10 @@ impl Options {
             (None, false) => (input, None),
         };
         let outcome = self.run_exchange(gateway, &request, answer.as_deref())?;
-        print(&(serde_json::to_string_pretty(&outcome)? + "\n"))?;
+        match self.json {
+            true => print(&(serde_json::to_string_pretty(&outcome)? + "\n"))?,
+            false => print(&account::write(&outcome))?,
+        }
         let refused = [Some(&outcome.request), outcome.answer.as_ref()]
             .into_iter()
             .flatten()
@@ -130,12 +163,15 @@ impl Options {
             Ok(dispatch) => forwarded(dispatch),
             Err(reply) => answered(reply, &mut timing),
         };
+        let mut positions = positions(&exchange, Way::Request, 0);
+        let before = positions.len();
         let answer =
             answer.filter(|_| dispatched).map(|answer| self.answer(&mut exchange, answer, &mut timing));
+        positions.extend(self::positions(&exchange, Way::Response, before));
         let event = exchange.finish(&timing);
         let event =
             event.map(|line| serde_json::from_slice(&line)).transpose().context("the event is not JSON")?;
-        Ok(Outcome { request, answer, event })
+        Ok(Outcome { request, answer, positions, event })
     }
 
     fn answer(&self, exchange: &mut Exchange, answer: &str, timing: &mut Timing) -> Fate {
@@ -182,6 +218,32 @@ impl Options {
         let size = self.chunk_bytes.map_or(transcript.len().max(1), |bytes| bytes as usize);
         native::stream(exchange, transcript.chunks(size))
     }
+}
+
+/// What was found after the first `known` kinds. No place is in both a request and its answer.
+fn positions(exchange: &Exchange, way: Way, known: usize) -> Vec<Position> {
+    let found = exchange.found();
+    let position = |count: &FindingCount| {
+        let same =
+            |at: &&Located| at.place == count.place && at.reason == count.reason && at.mode == count.mode;
+        Position {
+            way,
+            policy: count.policy,
+            reason: count.reason.clone(),
+            place: count.place.clone(),
+            count: count.count,
+            effect: match (count.mode, count.action) {
+                (Mode::Enforce, Action::Block) => "blocks",
+                (Mode::Enforce, Action::Redact) => "redacts",
+                (Mode::Enforce, Action::Warn) => "warns of",
+                (Mode::Shadow, Action::Block) => "(shadow) would block",
+                (Mode::Shadow, Action::Redact) => "(shadow) would redact",
+                (Mode::Shadow, Action::Warn) => "(shadow) would warn of",
+            },
+            bytes: found.located.iter().filter(same).map(|at| (at.range.start, at.range.end)).collect(),
+        }
+    };
+    found.counts.iter().skip(known).map(position).collect()
 }
 
 fn forwarded(dispatch: Dispatch) -> Fate {

@@ -40,9 +40,12 @@ impl Options {
 pub fn findings(name: &str, text: String) -> Vec<Finding> {
     match super::check(name, text) {
         Err(findings) => findings,
-        Ok(loaded) => crate::lint::warnings(&loaded.source, &loaded.plan, &crate::lint::Here)
-            .into_iter()
-            .map(|problem| Finding::new(&loaded.source, problem))
-            .collect(),
+        Ok(loaded) => {
+            let advice = crate::lint::warnings(&loaded.source, &loaded.plan, &crate::lint::Here);
+            let mut findings: Vec<Finding> =
+                advice.into_iter().map(|problem| Finding::new(&loaded.source, problem)).collect();
+            findings.sort_by_key(|finding| (finding.line, finding.column));
+            findings
+        }
     }
 }

@@ -43,7 +43,9 @@ fn table(models: &[&Model]) -> String {
     let mut text =
         format!("{:id$}  {:vendor$}  {:>9}  {:8}  DEPLOYMENT\n", "ID", "VENDOR", "CONTEXT", "WEIGHTS");
     for model in models {
-        let deployments: Vec<&str> = model.deployments.iter().map(|d| Deployment::as_str(*d)).collect();
+        let mut deployments: Vec<&str> = model.deployments.iter().map(|d| Deployment::as_str(*d)).collect();
+        let removed = model.removed.as_ref().map(|day| format!("removed {day}"));
+        deployments.extend(removed.as_deref());
         text.push_str(&format!(
             "{:id$}  {:vendor$}  {:>9}  {:8}  {}\n",
             model.id,

@@ -65,8 +65,12 @@ fn a_file_whose_key_is_missing_is_not_rendered() {
 
 #[test]
 fn lint_ends_with_its_verdict() {
-    let clean = QUICK_START.replace("TOGETHER_API_KEY", "PATH");
+    let served = QUICK_START.replace("TOGETHER_API_KEY", "PATH");
+    let clean = served.replace("meta-llama/Llama-3.3-70B-Instruct-Turbo", "openai/gpt-oss-120b");
     assert_eq!(run(&["policy", "lint", "-"], &clean), (0, String::new(), String::new()));
+    let (status, _, err) = run(&["policy", "lint", "-"], &served);
+    assert_eq!((status, err.matches("warning[").count()), (0, 1), "{err}");
+    assert!(err.contains("warning[removed-model]"), "{err}");
     let (status, out, err) = run(&["policy", "lint", "-"], QUICK_START);
     assert_eq!((status, out.as_str()), (0, ""));
     assert!(err.contains("warning[missing-key-value]"), "{err}");
@@ -79,12 +83,12 @@ fn lint_ends_with_its_verdict() {
 fn lint_speaks_json_and_github() {
     let (_, out, err) = run(&["policy", "lint", "-", "--json"], QUICK_START);
     let findings: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((findings[0]["code"].as_str(), err.as_str()), (Some("missing-key-value"), ""));
+    let codes: Vec<_> =
+        findings.as_array().unwrap().iter().map(|finding| finding["code"].as_str().unwrap()).collect();
+    assert_eq!((codes, err.as_str()), (vec!["removed-model", "missing-key-value"], ""));
     let (_, out, _) = run(&["policy", "lint", "-", "--github"], QUICK_START);
-    assert!(
-        out.starts_with("::warning file=standard input,line=30,col=12,title=missing-key-value::"),
-        "{out}"
-    );
+    let expected = "\n::warning file=standard input,line=30,col=12,title=missing-key-value::";
+    assert!(out.contains(expected), "{out}");
 }
 
 #[test]
@@ -127,7 +131,7 @@ fn scan_names_the_line_it_cannot_read() {
 }
 
 fn tried(words: &[&str], input: &str) -> (i32, Value) {
-    let (status, out, err) = run(&[&["policy", "try", &quick_start()], words].concat(), input);
+    let (status, out, err) = run(&[&["policy", "try", "--json", &quick_start()], words].concat(), input);
     (status, serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}")))
 }
 
@@ -142,6 +146,71 @@ fn try_shows_what_becomes_of_a_request() {
     assert_eq!((status, &outcome["request"]["fate"]), (0, &json!("forwarded")));
     assert_eq!(outcome["request"]["targets"], json!(["together-llama-70b"]));
     assert_eq!(tried(&["--path", "/nowhere"], "{}").1["request"]["status"], 404);
+}
+
+/// What `policy try` tells of `input`, which holds `secret`: exactly this.
+#[track_caller]
+fn check_told(words: &[&str], input: &str, status: i32, expected: &str) {
+    let (ended, out, err) = run(&[&["policy", "try", &quick_start()], words].concat(), input);
+    assert_eq!((ended, err.as_str()), (status, ""));
+    assert_eq!(out, expected);
+    assert!(!out.contains("alice") && !out.contains("system prompt"), "{out}");
+}
+
+#[test]
+fn try_tells_what_was_found_where_and_who_gets_what() {
+    check_told(
+        &["--chunk-bytes", "5"],
+        "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"To alice@example.com and alice@example.org.\"}}]}\n\n\
+         data: [DONE]\n\n",
+        0,
+        "request   0 texts of 0 bytes read
+upstream  together-llama-70b; it gets a changed body:
+          {\"model\":\"meta-llama/Llama-3.3-70B-Instruct-Turbo\",\"messages\":[],\"stream\":true}
+answer    1 text of 43 bytes read
+          pii-detector redacts email in choices[0].delta.content, 2 times
+client    gets a changed answer:
+          x-kt-attempts: 1
+          x-kt-reason: pii-detector.email
+          x-kt-redactions: 2
+          x-kt-target: together-llama-70b
+          x-kt-verdict: redact
+          data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"To [REDACTED:EMAIL] and \"}}]}
+          data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"[REDACTED:EMAIL].\"}}]}
+          data: [DONE]
+verdict   redact
+",
+    );
+    let ask = |text: &str| json!({"messages": [{"role": "user", "content": text}]}).to_string();
+    check_told(
+        &[],
+        &ask("Write to alice@example.com"),
+        0,
+        "request   1 text of 26 bytes read
+          pii-detector redacts email in messages[0].content, bytes 9 to 26
+upstream  together-llama-70b; it gets a changed body:
+          {\"model\":\"meta-llama/Llama-3.3-70B-Instruct-Turbo\",\"messages\":[{\"content\":\"Write to [REDACTED:EMAIL]\",\"role\":\"user\"}]}
+client    gets the upstream's answer, after the policies that read answers
+          `--answer FILE` tries one
+verdict   redact
+",
+    );
+    check_told(
+        &[],
+        &ask(ATTACK),
+        1,
+        "request   1 text of 62 bytes read
+          prompt-injection blocks instruction_override in messages[0].content, bytes 0 to 32
+upstream  is not asked
+client    gets 400 from the gateway:
+          content-type: application/json
+          x-kt-reason: prompt-injection.instruction_override
+          x-kt-verdict: block
+          x-should-retry: false
+          {\"error\":{\"message\":\"The request was blocked by the policy `prompt-injection`.\",\"type\":\"policy_violation\",\"param\":null,\"code\":\"input_blocked\",\"policy\":\"prompt-injection\",\"reason\":\"prompt-injection.instruction_override\"}}
+verdict   block
+",
+    );
 }
 
 #[test]

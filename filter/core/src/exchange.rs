@@ -16,6 +16,8 @@ mod stream;
 mod texts;
 
 pub use record::Timing;
+#[cfg(feature = "compile")]
+pub use record::{Found, Located};
 pub use request::{Admission, Dispatch, RequestHead, RequestStep};
 pub use response::{AnswerHead, AnswerMode, AnswerStart, WholeAnswer};
 pub use stream::ChunkStep;

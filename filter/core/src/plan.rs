@@ -76,6 +76,7 @@ pub struct Plan {
 pub fn check(document: &serde_json::Value) -> Result<Plan, Vec<Diagnostic>> {
     let mut reading = Reading::of(document);
     let Some(config) = reading.config.take() else { return Err(reading.problems) };
+    checks::empty_conditions(document, &mut reading.problems);
     match Plan::compile(config) {
         Ok(plan) if reading.problems.is_empty() => Ok(plan),
         Ok(_) => Err(reading.problems),

@@ -30,7 +30,7 @@ const STEPS: &[(&str, &str)] = &[
     ("The scenarios, through the code that enforces, without a model.", "kt-control policy test scenarios"),
     (
         "One request: what would reach the model.",
-        "echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Write to alice@example.com\"}]}' | kt-control policy try policy-config.yaml | head -n 9",
+        "echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Write to alice@example.com\"}]}' | kt-control policy try policy-config.yaml",
     ),
     (
         "The gateway. Any OpenAI SDK takes `http://127.0.0.1:41002/v1` as its base URL.",

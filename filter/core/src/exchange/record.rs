@@ -13,6 +13,8 @@ use crate::message::usage::Usage;
 use crate::message::{Endpoint, Unscanned};
 use crate::policy::{Direction, Finding, PolicyKind};
 use std::fmt::Display;
+#[cfg(feature = "compile")]
+use std::ops::Range;
 
 /// Distinct findings that are kept; beyond that only their counts by kind matter, which the first ones show.
 const MAX_FINDINGS: usize = 256;
@@ -73,9 +75,55 @@ pub(super) struct Record {
     warnings: Vec<String>,
     redactions: u32,
     findings: Vec<FindingCount>,
+    #[cfg(feature = "compile")]
+    located: Vec<Located>,
+}
+
+/// Where in a whole text something was found. Kept only where somebody is shown it; events have counts.
+#[cfg(feature = "compile")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// The text's place.
+    pub place: String,
+    /// Reason code.
+    pub reason: String,
+    /// Whether it takes effect.
+    pub mode: Mode,
+    /// Bytes of the text as it is read, with escapes undone.
+    pub range: Range<usize>,
+}
+
+/// What was found so far: each kind at each place with its count, and where it stands in texts that were read whole.
+#[cfg(feature = "compile")]
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    /// In the order in which they were found.
+    pub counts: &'a [FindingCount],
+    /// The same one by one, as far as they have a place in a text.
+    pub located: &'a [Located],
+}
+
+#[cfg(feature = "compile")]
+impl Exchange {
+    /// What the policies found so far, for those who explain it.
+    pub fn found(&self) -> Found<'_> {
+        Found { counts: &self.record.findings, located: &self.record.located }
+    }
 }
 
 impl Record {
+    /// Notes where in the text of `place` the findings stand.
+    #[cfg(feature = "compile")]
+    pub(super) fn locate(&mut self, findings: &[Finding], place: &impl Display) {
+        let room = MAX_FINDINGS.saturating_sub(self.located.len());
+        self.located.extend(findings.iter().take(room).map(|finding| Located {
+            place: place.to_string(),
+            reason: finding.reason(),
+            mode: finding.mode,
+            range: finding.range.clone(),
+        }));
+    }
+
     /// Counts what was found in one place.
     pub(super) fn found(&mut self, findings: &[Finding], place: &impl Display) {
         let place = place.to_string();

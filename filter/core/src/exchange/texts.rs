@@ -35,6 +35,8 @@ impl Exchange {
                 continue;
             }
             self.record.found(&findings, &text.place);
+            #[cfg(feature = "compile")]
+            self.record.locate(&findings, &text.place);
             let before = splices.len();
             redact(&gateway, text, body, &findings, splices);
             if splices.len() > before {

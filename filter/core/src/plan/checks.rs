@@ -5,6 +5,7 @@
 use crate::config::{Action, PolicyConfig, RateLimit};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::policy::PolicyKind;
+use serde_json::Value;
 use std::net::{IpAddr, SocketAddr};
 
 /// Paths whose bodies are always read, so they cannot be let through unread.
@@ -142,6 +143,30 @@ fn conditions(entry: &crate::config::ChainEntry, path: &str, problems: &mut Vec<
     for (i, model) in when.model.iter().enumerate() {
         if model.is_empty() {
             refuse(format!("model[{i}]"), "no model has an empty name");
+        }
+    }
+}
+
+/// Conditions that list nothing: read as absent they would say the opposite of what they seem to.
+pub(super) fn empty_conditions(document: &Value, problems: &mut Vec<Diagnostic>) {
+    let entries = document.pointer("/policies/chain").and_then(Value::as_array);
+    for (i, entry) in entries.into_iter().flatten().enumerate() {
+        for (name, options) in entry.as_object().into_iter().flatten() {
+            let mut refuse = |key: &str, message: &str, help: &str| {
+                let at = format!("policies.chain[{i}].{name}.when.{key}");
+                problems.push(Diagnostic::error("bad-condition", at, message).help(help));
+            };
+            let when = |key: &str| options.get("when").and_then(|when| when.get(key));
+            if when("model").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+                refuse(
+                    "model",
+                    "the list names no model",
+                    "name one, or remove the key: then every model counts",
+                );
+            }
+            if when("header").and_then(Value::as_object).is_some_and(serde_json::Map::is_empty) {
+                refuse("header", "no header is named", "name one, or remove the key");
+            }
         }
     }
 }
