@@ -13,7 +13,8 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
     (
         "bad-address",
         "Listeners need an address that the machine has and a port, such as `0.0.0.0:41002`, `127.0.0.1:9901` or `[::1]:41002`.\n\
-         `localhost` is the only name that is taken; others would have to be resolved before Envoy starts.",
+         `localhost` is the only name that is taken; others would have to be resolved before Envoy starts.\n\
+         A service, such as that of `budget-enforcement.shared`, may have a name: `ratelimit.internal:8081`.",
     ),
     (
         "bad-assertion",

@@ -26,6 +26,10 @@ const DETAILS: [&str; 2] = ["response", "code_details"];
 /// What it says of an upstream's own.
 const VIA_UPSTREAM: &str = "via_upstream";
 
+/// What it says where the service that counts for several gateways refused, and where it could not be asked.
+const OVER_BUDGET: &str = "request_rate_limited";
+const BUDGET_UNKNOWN: &str = "rate_limiter_error";
+
 /// What it says where it knew no address of an upstream.
 const NO_ADDRESS: &str = "no_healthy_upstream";
 
@@ -165,6 +169,7 @@ impl DownstreamFilter {
     }
 
     fn dispatch(&mut self, dispatch: &Dispatch) -> Action {
+        self.note();
         if let Some(key) = self.exchange.client_key() {
             if dispatch.keeps_client_key {
                 host::set_state(state::CLIENT_KEY, key.as_bytes());
@@ -192,6 +197,29 @@ impl DownstreamFilter {
             host::clear_route_cache();
         }
         Action::Continue
+    }
+
+    /// Sets the filter state that the exchange wants; Envoy tells it to the service that counts for several gateways.
+    fn note(&mut self) {
+        for (key, value) in self.exchange.take_notes() {
+            host::set_state(key, value.as_bytes());
+        }
+    }
+
+    /// Whether the answer is Envoy's own, because that service refused or could not be asked.
+    fn is_out_of_budget(&mut self) -> bool {
+        match host::text(DETAILS).as_deref() {
+            Some(OVER_BUDGET) => {
+                let headers = self.exchange.over_shared_budget();
+                set_response_headers(&headers);
+                true
+            }
+            Some(BUDGET_UNKNOWN) => {
+                self.exchange.fail();
+                true
+            }
+            _ => false,
+        }
     }
 
     /// The answer is complete and was held back.
@@ -370,9 +398,13 @@ impl HttpContext for DownstreamFilter {
         if self.replied {
             return Action::Continue;
         }
+        let status = host::response_header(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
+        if status >= 400 && self.exchange.shares_budget() && self.is_out_of_budget() {
+            self.replied = true;
+            return Action::Continue;
+        }
         self.clock.answered = host::now_ns();
         let (attempts, trail) = self.attempts.insert(self.attempts_so_far()).clone();
-        let status = host::response_header(":status").and_then(|status| status.parse().ok()).unwrap_or(0);
         self.status = status;
         let limited = status == 429;
         // A header costs two microseconds to read or write. Only what was asked to stream can be a stream that is inspected,
@@ -454,6 +486,7 @@ impl HttpContext for DownstreamFilter {
             line.push(b'\n');
         }
         host::set_state(state::EVENT, &line);
+        self.note();
     }
 }
 

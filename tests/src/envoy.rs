@@ -185,6 +185,11 @@ impl Gateway {
         found(client::open(self.listener, call))
     }
 
+    /// Where Envoy's admin interface listens.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// A page of Envoy's admin interface.
     #[track_caller]
     pub fn admin(&self, path: &str) -> String {

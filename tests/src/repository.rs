@@ -44,6 +44,13 @@ pub fn envoy() -> Result<PathBuf, String> {
         .ok_or_else(|| "Envoy is not installed; run `make .venv`, or name one in ENVOY_BIN".into())
 }
 
+/// A program of Prometheus, `promtool` or `prometheus`: on `PATH`.
+pub fn prometheus(name: &str) -> Result<PathBuf, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    first(std::env::split_paths(&path).map(|folder| folder.join(name)))
+        .ok_or_else(|| format!("{name} is not installed; Debian's package `prometheus` has it"))
+}
+
 /// The Python of the repository's virtual environment, which has the SDKs.
 pub fn python() -> Result<PathBuf, String> {
     first([root().join(".venv/bin/python")])

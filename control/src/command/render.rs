@@ -115,6 +115,8 @@ enum Format {
     Xds,
     /// The filter's own configuration: the policies, without routing
     Plugin,
+    /// The limits of `budget-enforcement.shared`, for the service that counts them (envoyproxy/ratelimit)
+    Ratelimit,
     /// Resources for a gateway of Istio
     Istio,
     /// Resources for Envoy Gateway
@@ -138,6 +140,14 @@ impl Options {
         };
         if self.format == Format::Plugin {
             print(&plugin::to_json(&plugin::downstream(&plan, &source.text))?)?;
+            return Ok(Status::Fine);
+        }
+        if self.format == Format::Ratelimit {
+            let Some(config) = envoy::service_config(&plan).map_err(|error| anyhow!(error))? else {
+                note("`policy.budget-enforcement.shared` names no service; there is nothing to print");
+                return Ok(Status::Findings);
+            };
+            print(&config)?;
             return Ok(Status::Fine);
         }
         let mesh = match self.format {

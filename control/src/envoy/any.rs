@@ -29,6 +29,8 @@ pub enum Any {
     HttpRbac(HttpRbac),
     #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit")]
     LocalRateLimit(LocalRateLimit),
+    #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.ratelimit.v3.RateLimit")]
+    GlobalRateLimit(GlobalRateLimit),
     #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm")]
     Wasm(Wasm),
     #[serde(rename = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router")]

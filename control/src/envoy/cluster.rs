@@ -187,6 +187,7 @@ pub struct HttpProtocolOptions {
     pub upstream_protocol_options: UpstreamProtocolOptions,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outlier_detection: Option<HttpOutlierDetection>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub http_filters: Vec<Extension>,
 }
 
@@ -198,8 +199,10 @@ pub enum UpstreamProtocolOptions {
 }
 
 #[derive(Debug, Clone, Serialize)]
-pub struct ExplicitHttpConfig {
-    pub http_protocol_options: Http1ProtocolOptions,
+#[serde(untagged)]
+pub enum ExplicitHttpConfig {
+    Http1 { http_protocol_options: Http1ProtocolOptions },
+    Http2 { http2_protocol_options: Http2ProtocolOptions },
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -125,6 +125,18 @@ pub enum ApiVersion {
     V3,
 }
 
+/// A service that speaks gRPC, in a cluster.
+#[derive(Debug, Clone, Serialize)]
+pub struct GrpcService {
+    pub envoy_grpc: EnvoyGrpc,
+    pub timeout: Seconds,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct EnvoyGrpc {
+    pub cluster_name: String,
+}
+
 #[derive(Debug, Clone, Serialize)]
 pub struct PathConfigSource {
     pub path: String,

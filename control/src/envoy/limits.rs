@@ -1,6 +1,6 @@
-//! `envoy.extensions.filters.http.{cors,rbac,local_ratelimit}` and `envoy.config.rbac`.
+//! `envoy.extensions.filters.http.{cors,rbac,local_ratelimit,ratelimit}` and `envoy.config.rbac`.
 
-use super::{CidrRange, HeaderValueOption, Seconds, StringMatcher};
+use super::{ApiVersion, CidrRange, Extension, GrpcService, HeaderValueOption, Seconds, StringMatcher};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -88,6 +88,26 @@ pub struct DescriptorEntry {
 #[derive(Debug, Clone, Serialize)]
 pub struct RateLimitActions {
     pub actions: Vec<RateLimitAction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hits_addend: Option<HitsAddend>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub apply_on_stream_done: bool,
+}
+
+impl RateLimitActions {
+    /// Every request counts once.
+    pub fn every(actions: Vec<RateLimitAction>) -> RateLimitActions {
+        RateLimitActions { actions, hits_addend: None, apply_on_stream_done: false }
+    }
+}
+
+/// How much a request counts; zero asks and counts nothing.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HitsAddend {
+    Number(u64),
+    /// One operator of an access log's format.
+    Format(String),
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -95,6 +115,40 @@ pub struct RateLimitActions {
 pub enum RateLimitAction {
     RemoteAddress {},
     RequestHeaders(RequestHeadersAction),
+    GenericKey(GenericKeyAction),
+    /// An input of Envoy's matching; its name is the key. Where it has no value there is no descriptor.
+    Extension(Extension),
+}
+
+/// A value that is given.
+#[derive(Debug, Clone, Serialize)]
+pub struct GenericKeyAction {
+    pub descriptor_key: String,
+    pub descriptor_value: String,
+}
+
+/// `envoy.extensions.filters.http.ratelimit.v3.RateLimit`.
+#[derive(Debug, Clone, Serialize)]
+pub struct GlobalRateLimit {
+    pub domain: String,
+    pub timeout: Seconds,
+    pub failure_mode_deny: bool,
+    pub disable_x_envoy_ratelimited_header: bool,
+    pub rate_limited_status: HttpStatus,
+    pub status_on_error: HttpStatus,
+    pub rate_limits: Vec<RateLimitActions>,
+    pub rate_limit_service: RateLimitService,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct HttpStatus {
+    pub code: u16,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct RateLimitService {
+    pub transport_api_version: ApiVersion,
+    pub grpc_service: GrpcService,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -9,8 +9,10 @@ mod files;
 mod limits;
 mod local_reply;
 pub mod mesh;
+mod shared_budget;
 
 pub use files::{Files, Generation};
+pub use shared_budget::service_config;
 
 use super::plugin;
 use crate::deployment::Deployment;
@@ -170,6 +172,7 @@ impl Rendering<'_> {
         for target in &self.plan.targets {
             clusters.extend(self.clusters(target)?);
         }
+        clusters.extend(self.shared_budget_cluster());
         Ok(clusters)
     }
 
@@ -256,7 +259,7 @@ impl Rendering<'_> {
                 initial_connection_window_size: 1024 * 1024,
             },
             access_log: self.access_log(),
-            local_reply_config: local_reply::config(),
+            local_reply_config: local_reply::config(self.shared_budget().is_some()),
             route_specifier: match self.generation {
                 None => RouteSpecifier::RouteConfig(self.route_configuration()),
                 // In a file of its own, so that what `/readyz` says can change while connections stay.
@@ -270,6 +273,8 @@ impl Rendering<'_> {
                 filters.push(decompressor());
                 let wasm = self.wasm("kt_downstream", None, &self.downstream_plugin())?;
                 filters.push(Extension::new(WASM_FILTER, wasm));
+                // Behind the filter, which holds a request until its policies are done and then says whose budget it is.
+                filters.extend(self.shared_budget_filter());
                 let router = Any::Router(Router { suppress_envoy_headers: true });
                 filters.push(Extension::new("envoy.filters.http.router", router));
                 filters

@@ -5,7 +5,7 @@ use crate::{compare, files};
 use kt_control::command;
 use kt_control::deployment::Deployment;
 use kt_control::render::envoy::mesh::{self, Kind, Mesh};
-use kt_control::render::envoy::to_yaml;
+use kt_control::render::envoy::{service_config, to_yaml};
 use std::path::Path;
 
 /// The same on every machine.
@@ -31,6 +31,13 @@ fn policy_files_render_as_before() {
     for path in files("golden", "yaml") {
         compare(&path.with_extension("envoy.yaml"), &render(&path));
     }
+}
+
+#[test]
+fn the_limits_of_a_shared_budget_are_rendered_for_their_service() {
+    let path = crate::folder("golden").join("shared-budget.yaml");
+    let loaded = command::check("f", std::fs::read_to_string(&path).unwrap()).unwrap();
+    compare(&path.with_extension("ratelimit.yaml"), &service_config(&loaded.plan).unwrap().unwrap());
 }
 
 /// A mesh in which everything is as usual.
@@ -59,7 +66,7 @@ fn policy_files_render_for_meshes_as_before() {
                 Err(error) => {
                     // One has a target with TLS at an address, one what only a listener of our own can keep.
                     let is_expected = (name, ending) == ("every-option.yaml", "envoy-gateway.yaml")
-                        || name == "request-limits.yaml";
+                        || ["request-limits.yaml", "shared-budget.yaml"].contains(&name);
                     assert!(is_expected, "{name}: {error}");
                     continue;
                 }
@@ -95,7 +102,8 @@ fn no_chain_lets_a_key_of_another_target_pass() {
         let text = std::fs::read_to_string(&path).unwrap();
         let rendered: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
         let clusters = rendered["static_resources"]["clusters"].as_array().unwrap();
-        for cluster in clusters {
+        // No request goes to the service that counts budgets.
+        for cluster in clusters.iter().filter(|cluster| cluster["name"] != "kt_shared_budget") {
             let options = &cluster["typed_extension_protocol_options"];
             let filters = &options["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]["http_filters"];
             let first = filters[0].to_string();

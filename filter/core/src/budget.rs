@@ -155,6 +155,15 @@ impl Budgets {
         }
     }
 
+    /// A service that counts for several gateways says that a limit is reached, not which one: by the time that is given, all of
+    /// them have begun anew.
+    pub(crate) fn shared_exceeded(&self) -> Exceeded {
+        let now_s = self.now_s();
+        let resets = self.limits.iter().map(|limit| window(limit.window, now_s).1);
+        let reset_s = resets.max().unwrap_or(now_s);
+        Exceeded { reason: "shared", reset_s, wait_s: reset_s.saturating_sub(now_s) }
+    }
+
     fn now_s(&self) -> u64 {
         self.shared.now_ns() / 1_000_000_000
     }

@@ -613,12 +613,27 @@ pub struct BudgetEnforcement {
     pub limits: Vec<BudgetLimit>,
     /// `block` or `warn`.
     pub action: Action,
+    /// Counts what several gateways spend together, beside what each counts for itself. Absent: each Envoy has the whole budget.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared: Option<SharedBudget>,
 }
 
 impl Default for BudgetEnforcement {
     fn default() -> Self {
-        BudgetEnforcement { limits: Vec::new(), action: Action::Block }
+        BudgetEnforcement { limits: Vec::new(), action: Action::Block, shared: None }
     }
+}
+
+/// A service of Envoy's rate limit protocol that keeps the counts of several gateways.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SharedBudget {
+    /// Host and port of the service, which speaks gRPC without TLS: keep it in a network of your own.
+    pub address: String,
+    /// Domain of the limits in the service's configuration, which `kt-control render --format ratelimit` prints.
+    #[serde(default = "kt")]
+    pub domain: String,
 }
 
 /// One limit, in tokens or in USD.
@@ -636,6 +651,19 @@ pub struct BudgetLimit {
     pub usd: Option<f64>,
     /// When the budget is full again: with the next `minute`, `hour`, `day` or `month` in UTC.
     pub window: BudgetWindow,
+}
+
+impl BudgetLimit {
+    /// The limit as a shared count has it, in tokens or in millionths of a USD; `None`: it is too large for one.
+    pub fn shared_units(&self) -> Option<u32> {
+        match (self.tokens, self.usd) {
+            (Some(tokens), _) => u32::try_from(tokens).ok(),
+            (None, usd) => {
+                let units = (usd? * 1e6).round();
+                (units <= f64::from(u32::MAX)).then_some(units as u32)
+            }
+        }
+    }
 }
 
 /// What has a budget of its own.
@@ -1035,6 +1063,10 @@ impl Default for SizeLimits {
 
 fn yes() -> bool {
     true
+}
+
+fn kt() -> String {
+    "kt".into()
 }
 
 fn authorization() -> Vec<String> {

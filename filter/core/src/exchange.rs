@@ -15,6 +15,7 @@ mod routed;
 mod stream;
 mod texts;
 
+pub use allowance::state as budget_state;
 pub use record::Timing;
 #[cfg(feature = "compile")]
 pub use record::{Found, Located};
@@ -153,6 +154,8 @@ pub struct Exchange {
     metered: Option<Vec<u8>>,
     /// What was reserved, where something is limited.
     allowance: Option<Allowance>,
+    /// Filter state to be set.
+    notes: Vec<(&'static str, String)>,
 }
 
 impl Exchange {
@@ -172,6 +175,7 @@ impl Exchange {
             swallows_usage: false,
             metered: None,
             allowance: None,
+            notes: Vec::new(),
         }
     }
 

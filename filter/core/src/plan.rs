@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-pub use checks::{network, socket_address};
+pub use checks::{host_and_port, network, socket_address};
 #[cfg(feature = "compile")]
 pub use models::Known;
 
@@ -128,15 +128,18 @@ impl Plan {
                     may_ask && (budgets || target.prices.is_some()) && known.asks_for_usage();
             }
         }
+        let mut policy = self.config.policy.clone();
+        let shared = policy.budget_enforcement.as_mut().and_then(|block| block.shared.take());
         plugin::Downstream {
             pack: self.config.pack.clone(),
             config_sha256: config_sha256.to_owned(),
             policies: self.config.policies.clone(),
-            policy: self.config.policy.clone(),
+            policy,
             gateway: plugin::Behaviour::new(&self.config.gateway, &self.config.size_limits),
             targets,
             strategy: self.strategy,
             attempt_role: self.targets.len() > 1,
+            shares_budgets: shared.is_some(),
             models: self.models(&|_| None),
             router: self.router(),
             pattern_automaton: self.chain.pattern_automaton().map(|bytes| BASE64_STANDARD.encode(bytes)),

@@ -50,6 +50,9 @@ pub struct Downstream {
     /// role does what the attempt role would do.
     #[serde(default)]
     pub attempt_role: bool,
+    /// Budgets are also counted by a service for several gateways, to which Envoy tells what filter state says.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shares_budgets: bool,
     /// What `GET /v1/models` lists.
     #[serde(default)]
     pub models: Vec<Model>,
@@ -76,6 +79,7 @@ impl Default for Downstream {
             targets: Vec::new(),
             strategy: Strategy::default(),
             attempt_role: false,
+            shares_budgets: false,
             models: Vec::new(),
             router: None,
             pattern_automaton: None,

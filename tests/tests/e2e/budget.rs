@@ -122,6 +122,16 @@ fn a_stream_is_stopped_when_its_budget_is_gone() {
 }
 
 #[test]
+fn the_openai_sdk_sees_a_stream_end_with_an_error_and_a_refusal_that_it_does_not_repeat() {
+    let upstream = Upstream::start(served).unwrap();
+    let gateway = start(&upstream, "enforce", &json!([{"scope": "caller", "usd": 0.002, "window": "month"}]));
+    crate::sdk::run("openai_budget.py", &gateway);
+    // One of the three went on its way, and none a second time.
+    assert_eq!(upstream.requests().len(), 1);
+    assert_eq!(gateway.await_events(3).len(), 3);
+}
+
+#[test]
 fn a_shadow_budget_only_says_what_it_would_do() {
     let upstream = Upstream::start(served).unwrap();
     let gateway = start(&upstream, "shadow", &json!([{"scope": "model", "tokens": 20, "window": "month"}]));

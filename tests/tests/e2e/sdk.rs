@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// Runs `tests/sdk/<script>` against the gateway; fails with everything it said.
 #[track_caller]
-fn run(script: &str, gateway: &Gateway) -> String {
+pub(crate) fn run(script: &str, gateway: &Gateway) -> String {
     let path = repository::root().join("tests/sdk").join(script);
     let source = std::fs::read_to_string(&path).unwrap();
     python(&source, gateway)

@@ -268,7 +268,7 @@ fn upstream_protocol(tls: bool) -> UpstreamProtocolOptions {
             },
         })
     } else {
-        UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
+        UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig::Http1 {
             http_protocol_options: Http1ProtocolOptions { allow_chunked_length: false },
         })
     }

@@ -72,6 +72,7 @@ impl Rendering<'_> {
             ("user_rate_limit", config.user_rate_limit.is_some()),
             ("ip_allowlist", config.ip_allowlist.is_some()),
             ("cors", config.cors.as_ref().is_some_and(|cors| cors.enabled)),
+            ("policy.budget-enforcement.shared", self.shared_budget().is_some()),
         ];
         keys.into_iter().find_map(|(key, is_set)| is_set.then_some(key))
     }
@@ -132,7 +133,7 @@ fn rate_limit(name: &str, limit: &RateLimit, by: Vec<(String, RateLimitAction)>)
         filter_enforced: always("enforced"),
         response_headers_to_add: vec![HeaderValueOption::overwrite("retry-after", retry_after)],
         descriptors: by.iter().map(descriptor).collect(),
-        rate_limits: by.into_iter().map(|(_, action)| RateLimitActions { actions: vec![action] }).collect(),
+        rate_limits: by.into_iter().map(|(_, action)| RateLimitActions::every(vec![action])).collect(),
         always_consume_default_token_bucket: is_counted_by.then_some(false),
         max_dynamic_descriptors: is_counted_by.then_some(MOST_COUNTED),
     };

@@ -157,9 +157,30 @@ const REPLIES: &[Reply] = &[
     },
 ];
 
+/// Where a service counts budgets for several gateways.
+const SHARED_BUDGET_REPLIES: &[Reply] = &[
+    Reply {
+        when: When::Expression("response.code_details == 'request_rate_limited'"),
+        status: None,
+        kind: "budget_exceeded",
+        code: "budget_exceeded",
+        message: "The budget for this request is used up.",
+        retry: Retry::Useless,
+    },
+    Reply {
+        when: When::Expression("response.code_details == 'rate_limiter_error'"),
+        status: None,
+        kind: GATEWAY,
+        code: "gateway_failure",
+        message: "The service that counts budgets cannot be asked, so the request was not let through.",
+        retry: Retry::Usual,
+    },
+];
+
 /// The mappers of every local answer.
-pub(super) fn config() -> LocalReplyConfig {
-    LocalReplyConfig { mappers: REPLIES.iter().map(mapper).collect() }
+pub(super) fn config(shares_budgets: bool) -> LocalReplyConfig {
+    let shared = if shares_budgets { SHARED_BUDGET_REPLIES } else { &[] };
+    LocalReplyConfig { mappers: shared.iter().chain(REPLIES).map(mapper).collect() }
 }
 
 fn mapper(reply: &Reply) -> ResponseMapper {

@@ -1,10 +1,12 @@
 //! What an exchange may spend: reserved before, extended while a stream goes on, settled after.
 //!
-//! Counts nothing itself. Invariant: what was reserved is settled once, however the exchange ended.
+//! Counts nothing itself. Where a service counts for several gateways, it says by filter state whose budget this is and what was
+//! spent, and Envoy tells the service. Invariant: what was reserved is settled once, however the exchange ended.
 
 use super::Exchange;
 use super::record::Closing;
 use crate::budget::{Amount, Exceeded, Names, STEP_TOKENS, Ticket};
+use crate::chain;
 use crate::config::{Action, Mode};
 use crate::cost::{self, Prices};
 use crate::event::Ended;
@@ -12,6 +14,28 @@ use crate::message::request::Request;
 use crate::message::usage::Usage;
 use crate::plugin::Target;
 use crate::reply::Reply;
+
+/// Filter state by which Envoy tells the service that counts for several gateways.
+pub mod state {
+    /// There is a budget for this exchange.
+    pub const EVERYBODY: &str = "kt.budget";
+    /// Whose it is.
+    pub const CALLER: &str = "kt.budget_caller";
+    /// The model that is asked for.
+    pub const MODEL: &str = "kt.budget_model";
+    /// The target that is tried first; in the end, the one that served.
+    pub const TARGET: &str = "kt.budget_target";
+    /// Tokens that were spent.
+    pub const TOKENS: &str = "kt.spent_tokens";
+    /// Millionths of a USD that were spent.
+    pub const MICRO_USD: &str = "kt.spent_micro_usd";
+}
+
+/// Longest name that is told to the service.
+const MOST_NAME_BYTES: usize = 200;
+
+/// What a name is told as that there is none of.
+const NOBODY: &str = "none";
 
 /// What was reserved.
 #[derive(Debug)]
@@ -41,12 +65,10 @@ impl Exchange {
         let asked = request.model.as_ref().map(|model| &*model.name).unwrap_or_default();
         let model = first.and_then(|target| target.model.as_deref()).unwrap_or(asked).to_owned();
         let prices = first.and_then(|target| target.prices);
-        let answer = match request.max_tokens {
-            // A stream is extended as it goes.
-            Some(most) if request.stream => most.min(STEP_TOKENS),
-            Some(most) => most,
-            None => STEP_TOKENS,
-        };
+        let each = request.max_tokens.unwrap_or(STEP_TOKENS);
+        let answer = each.saturating_mul(request.choices.unwrap_or(1).max(1));
+        // A stream is extended as it goes.
+        let answer = if request.stream { answer.min(STEP_TOKENS) } else { answer };
         let amount = amount(cost::estimate(self.record.prompt_bytes), answer, prices.as_ref());
         let names = Names {
             caller: self.client_key().unwrap_or_default(),
@@ -54,6 +76,22 @@ impl Exchange {
             target: first.map(|target| target.id.as_str()).unwrap_or_default(),
         };
         let (tickets, exceeded) = budgets.reserve(&gateway.key.get(), &names, amount);
+        let notes = if gateway.config.shares_budgets {
+            let caller = self.client_key().map(|key| chain::caller(&gateway.key.get(), key));
+            let name = |name: &str| match name.get(..name.floor_char_boundary(MOST_NAME_BYTES)) {
+                None | Some("") => NOBODY.to_owned(),
+                Some(name) => name.to_owned(),
+            };
+            vec![
+                (state::EVERYBODY, "all".to_owned()),
+                (state::CALLER, caller.unwrap_or_else(|| NOBODY.to_owned())),
+                (state::MODEL, name(&model)),
+                (state::TARGET, name(names.target)),
+            ]
+        } else {
+            Vec::new()
+        };
+        self.notes = notes;
         let allowance = Allowance { tickets, model, prices, bytes: cost::bytes(answer), action, mode };
         let is_enforced = allowance.is_enforced();
         self.allowance = Some(allowance);
@@ -104,8 +142,45 @@ impl Exchange {
             target: closing.target.as_deref().unwrap_or_default(),
         };
         budgets.settle(allowance.tickets, &self.gateway.key.get(), &names, spent);
+        if self.gateway.config.shares_budgets {
+            self.notes = vec![
+                (state::TOKENS, spent.tokens.to_string()),
+                // What is less than a unit counts as one, so that no more is spent than the limit.
+                (state::MICRO_USD, spent.usd.div_ceil(MICRO_USD).to_string()),
+            ];
+            if let Some(target) = &closing.target {
+                self.notes.push((state::TARGET, target.clone()));
+            }
+        }
+    }
+
+    /// Filter state to set now; empty where no service counts.
+    pub fn take_notes(&mut self) -> Vec<(&'static str, String)> {
+        std::mem::take(&mut self.notes)
+    }
+
+    /// Whether a service that counts for several gateways is asked about this exchange.
+    pub fn shares_budget(&self) -> bool {
+        self.gateway.config.shares_budgets && self.allowance.is_some()
+    }
+
+    /// The service says that a budget is gone; headers for the client.
+    pub fn over_shared_budget(&mut self) -> Vec<(&'static str, String)> {
+        let gateway = self.gateway.clone();
+        let (Some(allowance), Some(budgets)) = (&self.allowance, &gateway.budgets) else { return Vec::new() };
+        let (action, mode) = (allowance.action, allowance.mode);
+        let limit = budgets.shared_exceeded();
+        self.record.over_budget(&limit, "request", action, mode);
+        let Reply { headers, code, .. } = Reply::budget_exceeded(&limit.reset(), limit.wait_s);
+        self.record.ended = Some(Ended::Blocked);
+        self.record.error_code = code;
+        let ours = headers.into_iter().filter(|(name, _)| *name != "content-type");
+        ours.chain(self.record.headers()).collect()
     }
 }
+
+/// Units of an amount in a millionth of a USD.
+const MICRO_USD: u64 = 1_000_000;
 
 fn amount(prompt: u64, completion: u64, prices: Option<&Prices>) -> Amount {
     let usage = Usage { prompt: Some(prompt), completion: Some(completion), ..Usage::default() };

@@ -87,6 +87,7 @@ names! {
     Message = "message",
     Messages = "messages",
     Model = "model",
+    N = "n",
     Name = "name",
     Object = "object",
     Output = "output",

@@ -30,6 +30,8 @@ pub struct Request<'a> {
     pub format: Option<Format>,
     /// Most tokens the answer may have: `max_completion_tokens`, else `max_tokens` or `max_output_tokens`.
     pub max_tokens: Option<u64>,
+    /// Answers asked for at once; absent: one.
+    pub choices: Option<u64>,
     /// Where the value of `response_format` is written.
     pub response_format: Option<Range<usize>>,
     /// Parts that cannot be read.
@@ -151,6 +153,7 @@ impl<'a> Reader<'a> {
             stream_options: None,
             format: None,
             max_tokens: None,
+            choices: None,
             response_format: None,
             unscanned: Unscanned::default(),
             token_prompt: false,
@@ -171,6 +174,9 @@ impl<'a> Reader<'a> {
                     request.stream_options = Some(self.stream_options()?);
                 }
                 (_, Name::MaxTokens | Name::MaxOutputTokens) => request.max_tokens = self.count()?,
+                (Endpoint::ChatCompletions | Endpoint::Completions, Name::N) => {
+                    request.choices = self.count()?
+                }
                 (_, Name::MaxCompletionTokens) => completion_tokens = self.count()?,
                 (Endpoint::ChatCompletions, Name::ResponseFormat) => {
                     self.cursor.kind()?;

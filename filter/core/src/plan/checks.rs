@@ -120,6 +120,34 @@ pub(super) fn budgets(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
             }
             _ => refuse("a limit is either in `tokens` or in `usd`"),
         }
+        if block.shared.is_some() && limit.shared_units().is_none() {
+            refuse(
+                "with `shared`, a limit is at most 4294967295 tokens or 4294.967295 USD; take a shorter window",
+            );
+        }
+    }
+    let Some(shared) = &block.shared else { return };
+    if host_and_port(&shared.address).is_none() {
+        let message = "`address` is a host and a port";
+        let help = "such as `ratelimit.internal:8081`";
+        problems.push(Diagnostic::error("bad-address", format!("{AT}.shared.address"), message).help(help));
+    }
+    if shared.domain.is_empty() {
+        problems.push(Diagnostic::error("bad-address", format!("{AT}.shared.domain"), "a domain has a name"));
+    }
+}
+
+/// Host and port of a service; an IPv6 address stands in brackets.
+pub fn host_and_port(text: &str) -> Option<(&str, u16)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|port| *port != 0)?;
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = |host: &str| {
+        !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_".contains(&byte))
+    };
+    match bare {
+        Some(bare) => bare.parse::<std::net::Ipv6Addr>().ok().map(|_| (bare, port)),
+        None => is_host(host).then_some((host, port)),
     }
 }
 

@@ -283,7 +283,7 @@ impl Read for ChainEntry {
 
 object!(Downstream = Downstream::default();
     "pack" pack, "config_sha256" config_sha256, "policies" policies, "policy" policy, "gateway" gateway,
-    "targets" targets, "strategy" strategy, "attempt_role" attempt_role, "models" models,
+    "targets" targets, "strategy" strategy, "attempt_role" attempt_role, "shares_budgets" shares_budgets, "models" models,
     "router" router, "pattern_automaton" pattern_automaton,
     "assertion_automaton" assertion_automaton);
 object!(Router = Router {
@@ -531,6 +531,7 @@ mod tests {
                     },
                 ],
                 action: Action::Warn,
+                shared: None,
             }),
         };
         PluginConfig::Downstream(Box::new(Downstream {
@@ -548,6 +549,7 @@ mod tests {
             targets: vec![target()],
             strategy: Strategy::LowestCost,
             attempt_role: true,
+            shares_budgets: true,
             models: vec![Model { id: "m".into(), targets: vec!["one".into()], document: "{}".into() }],
             router: Some(Router {
                 models: vec!["auto".into()],

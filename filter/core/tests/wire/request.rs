@@ -240,12 +240,12 @@ fn a_value_that_could_hide_text_is_refused() {
 
 #[test]
 fn the_fields_the_gateway_acts_on_are_read() {
-    let body = r#" {"model":"\u0061/b","stream":true,"max_tokens":5,"max_completion_tokens":7,"stream_options":{"include_usage":true}}"#;
+    let body = r#" {"model":"\u0061/b","stream":true,"max_tokens":5,"max_completion_tokens":7,"n":3,"stream_options":{"include_usage":true}}"#;
     let request = read(Endpoint::ChatCompletions, body);
     let model = request.model.as_ref().unwrap();
     assert_eq!((&*model.name, &body[model.span.clone()]), ("a/b", r#""\u0061/b""#));
     assert!(request.stream);
-    assert_eq!(request.max_tokens, Some(7));
+    assert_eq!((request.max_tokens, request.choices), (Some(7), Some(3)));
     assert_eq!(request.body_open, 2);
     assert!(!request.ask_for_usage(&mut Vec::new()));
     assert_eq!(read(Endpoint::Embeddings, r#"{"model":"m"}"#).model.unwrap().name, "m");
