@@ -78,7 +78,7 @@ impl RootContext for Root {
             }
             Ok(PluginConfig::Downstream(plugin)) => match Gateway::new(*plugin) {
                 Ok(gateway) => {
-                    let gateway = gateway.with_shared(Rc::new(SharedData));
+                    let gateway = gateway.with_shared(Rc::new(SharedData)).with_memory();
                     audit::share_key(&gateway);
                     metrics::record(Kind::Counter, &["kt_vm_starts_total"], 1);
                     gateway.declare(&mut metrics::record);

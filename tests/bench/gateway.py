@@ -3,8 +3,9 @@
 
 One worker on one core, the model server and the clients on another. Every round measures every variant
 once, in random order, and what is reported is the ratio or difference within a round: the machine may be
-busy, but it is so for both. Prints Markdown; exits with 1 when a limit is missed by more than the noise,
-which is when every single round missed it, and with 2 when it could not measure.
+busy, but it is so for both. Unless a row says that its texts are known, no message is sent twice: the gateway does not read again what it has
+read. Prints Markdown; exits with 1 when a limit is missed by more than the noise, which is when every single round
+missed it, and with 2 when it could not measure.
 """
 
 import argparse
@@ -77,9 +78,14 @@ def measures() -> list[Measure]:
         limit = Limit(least, at_least=True) if least else None
         rows.append(Measure(f"requests/s, {size}", f"requests_per_s {size}", ratio, "×", limit))
     for size in SIZES:
-        rows.append(Measure(f"requests/s by wrk, {size}", f"wrk {size}", ratio, "×"))
+        rows.append(Measure(f"requests/s, {size}, texts known", f"requests_per_s {size} known", ratio, "×"))
+    # wrk sends the same bodies over and over.
+    for size in SIZES:
+        rows.append(Measure(f"requests/s by wrk, {size}, texts known", f"wrk {size}", ratio, "×"))
     for size in SIZES:
         rows.append(Measure(f"CPU µs/request, {size}", f"cpu_us {size}", difference, "µs"))
+    for size in SIZES:
+        rows.append(Measure(f"CPU µs/request, {size}, texts known", f"cpu_us {size} known", difference, "µs"))
     for size in SIZES:
         rows.append(Measure(f"p50 µs, one client, {size}", f"p50_us {size}", difference, "µs"))
     rows.append(Measure("CPU µs/SSE event", "cpu_us event", difference, "µs", Limit(4.0, at_least=False)))
@@ -165,11 +171,13 @@ def measure_round(running: dict[str, Envoy], mock: subprocess.Popen, only: set[s
         for name in random.sample(list(running), len(running)):
             run(running[name], samples[name])
 
-    def unary(size: str, bytes_: int) -> Callable[[Envoy, dict[str, float]], None]:
+    def unary(size: str, bytes_: int, texts: str) -> Callable[[Envoy, dict[str, float]], None]:
+        key = f"{size} known" if texts == "known" else size
+
         def run(envoy: Envoy, sample: dict[str, float]) -> None:
-            report = load(envoy.port, envoy.pid, seconds, bytes=bytes_, connections=CONNECTIONS)
-            sample[f"requests_per_s {size}"] = report["requests_per_s"]
-            sample[f"cpu_us {size}"] = report["cpu_us_per_request"]
+            report = load(envoy.port, envoy.pid, seconds, bytes=bytes_, connections=CONNECTIONS, texts=texts)
+            sample[f"requests_per_s {key}"] = report["requests_per_s"]
+            sample[f"cpu_us {key}"] = report["cpu_us_per_request"]
 
         return run
 
@@ -205,7 +213,8 @@ def measure_round(running: dict[str, Envoy], mock: subprocess.Popen, only: set[s
 
     for size, bytes_ in SIZES.items():
         if "unary" in only:
-            each(unary(size, bytes_))
+            each(unary(size, bytes_, "new"))
+            each(unary(size, bytes_, "known"))
         if "wrk" in only:
             each(by_wrk(size, bytes_))
         if "latency" in only:

@@ -53,12 +53,13 @@ def run(options: argparse.Namespace) -> int:
     full = ",".join(FULL_CHAIN)
     missed = []
     print(f"{machine.describe()}; best of {options.rounds} rounds of 60 batches, 16 bodies in rotation")
-    print("\n| request path in V8, µs | clean | personal | limit |\n| --- | ---: | ---: | ---: |")
+    print("\n| request path in V8, µs | clean | personal | clean, read before | limit |")
+    print("| --- | ---: | ---: | ---: | ---: |")
     rows = [("full chain", full, size) for size in SIZES]
     rows += [(f"{policy} alone", policy, 8192) for policy in FULL_CHAIN]
     for title, policies, size in rows:
         cells = []
-        for content in ("clean", "personal"):
+        for content in ("clean", "personal", "known"):
             found = best(envoy, f"/request/{policies}/{size}/{content}", options.rounds)
             cells.append(f"{found['min']:.2f} (–{found['max']:.2f})")
             limit = LIMITS_US.get((size, content)) if policies == full else None

@@ -30,6 +30,7 @@ use crate::event::Ended;
 use crate::measure::{Sink, texts_read};
 use crate::message::Endpoint;
 use crate::plugin::Downstream;
+use crate::policy::memory::Memory;
 use crate::policy::{Active, Automata, Chain, Direction, Facts, Scratch};
 use crate::reply::Reply;
 use crate::router::Patience;
@@ -51,6 +52,8 @@ pub struct Gateway {
     chain: Chain,
     /// Shared, so that no exchange has to make its own: they take turns, and each is done when it returns.
     scratch: RefCell<Scratch>,
+    /// Texts of requests that were read before.
+    memory: RefCell<Memory>,
     /// `None`: nothing is known of the targets but their order.
     routing: Option<Routing>,
     /// For hashes that only this gateway can make.
@@ -98,6 +101,7 @@ impl Gateway {
             config,
             chain,
             scratch: RefCell::default(),
+            memory: RefCell::default(),
             routing: None,
             key: Cell::default(),
             patience: Patience::default(),
@@ -110,6 +114,11 @@ impl Gateway {
         let limits = self.config.limits();
         let budgets = (!limits.is_empty()).then(|| Budgets::new(limits.to_vec(), shared));
         Gateway { routing, budgets, ..self }
+    }
+
+    /// Reads no text of a request twice that a caller sends again and again, as conversations do.
+    pub fn with_memory(self) -> Gateway {
+        Gateway { memory: RefCell::new(Memory::new()), ..self }
     }
 
     /// Chooses among the targets, if there is something to choose by.

@@ -3,6 +3,7 @@
 //! A policy sees texts, never JSON, SSE or another policy. Every policy inspects the text as it was written and the edits
 //! are merged afterwards, so the order of the chain decides one thing: which block is reported.
 
+pub(crate) mod memory;
 pub mod model;
 pub mod observe;
 pub mod pii;

@@ -27,7 +27,8 @@ impl Native {
         served["providers"]["targets"][0]["base_url"] = json!("http://upstream.test/v1");
         let plan = plan::check(&served).unwrap_or_else(|problems| panic!("{problems:#?}"));
         let gateway = Gateway::new(plan.downstream("")).unwrap_or_else(|problems| panic!("{problems:#?}"));
-        let gateway = Rc::new(gateway);
+        // Every arrival brings the same texts: all but the first are recalled.
+        let gateway = Rc::new(gateway.with_memory());
         self.latest = Some((config.clone(), gateway.clone()));
         gateway
     }

@@ -7,7 +7,7 @@ use super::{Exchange, Gateway};
 use crate::holdback;
 use crate::message::rewrite::Splice;
 use crate::message::text::Text;
-use crate::policy::{Direction, Finding};
+use crate::policy::{Direction, Facts, Finding};
 use std::ops::Range;
 
 impl Exchange {
@@ -25,11 +25,36 @@ impl Exchange {
         let gateway = self.gateway.clone();
         let chain = &gateway.chain;
         let mut scratch = gateway.scratch.borrow_mut();
+        let mut memory = gateway.memory.borrow_mut();
+        let sender = match direction {
+            Direction::Request => {
+                memory.sender(self.head.header("authorization").unwrap_or_default(), self.active)
+            }
+            // An answer is new.
+            Direction::Response => None,
+        };
         let mut findings = Vec::new();
         let mut blocking: Option<Finding> = None;
         for text in texts {
             findings.clear();
-            chain.inspect(self.active, direction, text.role, &text.value, 0, &mut scratch, &mut findings);
+            let identity = sender.as_ref().and_then(|sender| sender.identity(text.role, &text.value));
+            match identity.and_then(|identity| memory.recall(identity)) {
+                Some(known) => findings.extend_from_slice(known),
+                None => {
+                    chain.inspect(
+                        self.active,
+                        direction,
+                        text.role,
+                        &text.value,
+                        0,
+                        &mut scratch,
+                        &mut findings,
+                    );
+                    if let Some(identity) = identity {
+                        memory.keep(identity, &findings);
+                    }
+                }
+            }
             self.record.scanned.count(direction, text.channel.kind(), text.value.len());
             if findings.is_empty() {
                 continue;
@@ -85,5 +110,56 @@ pub(super) fn redact(
         let edits: Vec<(Range<usize>, &str)> =
             edits.iter().map(|(range, marker)| (range.clone(), marker.as_str())).collect();
         text.edit(body, &edits, splices);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::Role;
+    use crate::exchange::{Admission, Exchange, Gateway, RequestHead, RequestStep};
+    use serde_json::json;
+    use std::rc::Rc;
+
+    const TEXT: &str = "Write to alice@example.com about the meeting.";
+
+    fn gateway() -> Rc<Gateway> {
+        let document = json!({
+            "pack": {"name": "p", "version": "1.0.0"},
+            "policies": {"chain": ["pii-detector", "audit-logger"]},
+            "providers": {"targets": [{"id": "a", "provider": "openai-compatible", "base_url": "http://a.test"}]},
+        });
+        let plan = crate::plan::check(&document).unwrap();
+        Rc::new(Gateway::new(plan.downstream("")).unwrap().with_memory())
+    }
+
+    /// What leaves for the upstream, and the event.
+    fn send(gateway: &Rc<Gateway>, key: &str) -> (String, String) {
+        let mut exchange = Exchange::new(gateway.clone());
+        let headers = [(":method", "POST"), (":path", "/v1/chat/completions"), ("authorization", key)];
+        let head = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert!(matches!(exchange.admit(RequestHead::new(head.to_vec())), Admission::Inspect));
+        let body = json!({"model": "m", "messages": [{"role": "user", "content": TEXT}]}).to_string();
+        let Ok(RequestStep::Dispatch(dispatch)) = exchange.request_step(body.as_bytes()) else {
+            panic!("the request is not sent on");
+        };
+        let event = exchange.finish(&Default::default()).unwrap();
+        (String::from_utf8(dispatch.body.unwrap()).unwrap(), String::from_utf8(event).unwrap())
+    }
+
+    fn remembers(gateway: &Gateway, key: &str) -> bool {
+        let memory = gateway.memory.borrow();
+        let sender = memory.sender(key, gateway.chain.all()).unwrap();
+        memory.recall(sender.identity(Role::User, TEXT).unwrap()).is_some_and(|found| found.len() == 1)
+    }
+
+    #[test]
+    fn a_text_that_its_caller_sends_again_is_recalled_with_the_same_outcome() {
+        let gateway = gateway();
+        assert!(!remembers(&gateway, "Bearer one"));
+        let first = send(&gateway, "Bearer one");
+        assert!(first.0.contains("Write to [REDACTED:EMAIL] about"), "{}", first.0);
+        assert!(remembers(&gateway, "Bearer one") && !remembers(&gateway, "Bearer two"));
+        let second = send(&gateway, "Bearer one");
+        assert_eq!(second, first);
     }
 }

@@ -3,10 +3,12 @@
 //! Measures nothing and knows no policy. Invariant: [`Content::Clean`] holds nothing that a detector should find, and
 //! [`Content::Personal`] holds identifiers whose check digits are right, so that verification is paid for too.
 
+mod fresh;
 mod identifier;
 mod language;
 mod rng;
 
+pub use fresh::{Fresh, STAMP};
 pub use rng::Rng;
 
 use language::{PROGRAMS, sentence};
@@ -24,7 +26,7 @@ pub enum Content {
 const GAP: (usize, usize) = (700, 1600);
 
 /// A chat completion request of exactly `bytes` bytes: a conversation, and from 4 KB on tools for an eighth of it.
-/// `stream_tokens` asks for a stream of so many tokens.
+/// `stream_tokens` asks for a stream of so many tokens. Each message begins with [`STAMP`].
 ///
 /// # Errors
 /// With fewer than 512 bytes there is no room for a conversation.
@@ -40,7 +42,7 @@ pub fn chat_request(
     let mut rng = Rng::new(seed);
     let mut body = String::with_capacity(bytes);
     body.push_str(&format!(
-        r#"{{"model":"bench-model","temperature":0.7,"max_tokens":{},"messages":[{{"role":"system","content":"You are a helpful assistant. Answer concisely and cite sources where possible."}}"#,
+        r#"{{"model":"bench-model","temperature":0.7,"max_tokens":{},"messages":[{{"role":"system","content":"{STAMP} You are a helpful assistant. Answer concisely and cite sources where possible."}}"#,
         stream_tokens.unwrap_or(1024)
     ));
     let tools = if bytes >= 4096 { tools(bytes / 8, &mut rng) } else { String::new() };
@@ -51,8 +53,8 @@ pub fn chat_request(
         let role = if turn % 2 == 0 { "user" } else { "assistant" };
         let (open, close) = match turn % 5 {
             // Array content is rarer than plain content, and takes another path through a reader.
-            4 => (format!(r#",{{"role":"{role}","content":[{{"type":"text","text":""#), r#""}]}"#),
-            _ => (format!(r#",{{"role":"{role}","content":""#), r#""}"#),
+            4 => (format!(r#",{{"role":"{role}","content":[{{"type":"text","text":"{STAMP} "#), r#""}]}"#),
+            _ => (format!(r#",{{"role":"{role}","content":"{STAMP} "#), r#""}"#),
         };
         let room = bytes - body.len() - tail.len();
         let wanted = 300 + rng.below(2200);

@@ -1,15 +1,17 @@
 //! Clients in a closed loop: each sends its next request when its last answer has ended.
 //!
-//! Keeps connections open, as SDKs do. Invariant: all bodies differ and every client goes through all of them.
+//! Keeps connections open, as SDKs do. Invariant: all bodies differ and every client goes through all of them; unless known texts
+//! are asked for, no message is sent twice.
 
 use crate::http1;
 use crate::process::Process;
 use crate::report::Report;
+use kt_bench_corpus::Fresh;
 use memchr::memchr_iter;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -24,6 +26,8 @@ const READ_BYTES: usize = 64 * 1024;
 pub(crate) struct Load {
     pub(crate) to: SocketAddr,
     pub(crate) bodies: Vec<Vec<u8>>,
+    /// Sends the same messages again and again.
+    pub(crate) known: bool,
     pub(crate) connections: usize,
     pub(crate) measured: Duration,
     pub(crate) warm: Duration,
@@ -34,7 +38,10 @@ pub(crate) struct Load {
 struct Shared {
     to: SocketAddr,
     /// Heads and bodies, ready to be sent.
-    requests: Vec<Vec<u8>>,
+    requests: Vec<Fresh>,
+    known: bool,
+    /// Requests so far.
+    sent: Cell<u64>,
     start: Instant,
     end: Instant,
     report: RefCell<Report>,
@@ -59,6 +66,9 @@ impl Load {
         let shared = Rc::new(Shared {
             to: self.to,
             requests,
+            known: self.known,
+            // No run before this one began with the same.
+            sent: Cell::new(since_1970().as_millis() as u64 * 1000),
             start,
             end: start + self.measured,
             report: RefCell::default(),
@@ -86,12 +96,16 @@ impl Load {
     }
 }
 
-fn request(to: SocketAddr, body: &[u8]) -> Vec<u8> {
+fn since_1970() -> Duration {
+    SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()
+}
+
+fn request(to: SocketAddr, body: &[u8]) -> Fresh {
     let head = format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: {to}\r\nauthorization: Bearer bench-client\r\ncontent-type: application/json\r\naccept: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
     );
-    [head.as_bytes(), body].concat()
+    Fresh::new([head.as_bytes(), body].concat())
 }
 
 /// One request after the other on one connection, until the run is over or something fails.
@@ -99,8 +113,15 @@ async fn converse(shared: &Shared, number: usize) -> std::io::Result<()> {
     let mut connection = TcpStream::connect(shared.to).await?;
     connection.set_nodelay(true)?;
     let mut buffer = Vec::with_capacity(READ_BYTES);
+    let mut requests = shared.requests.clone();
     // Clients begin at different bodies.
-    for request in shared.requests.iter().cycle().skip(number % shared.requests.len()) {
+    for place in (0..requests.len()).cycle().skip(number % requests.len()) {
+        let Some(request) = requests.get_mut(place) else { break };
+        if !shared.known {
+            shared.sent.set(shared.sent.get() + 1);
+            request.renew(shared.sent.get());
+        }
+        let request = request.bytes();
         match timeout_at(shared.end, exchange(shared, &mut connection, request, &mut buffer)).await {
             Ok(outcome) => outcome?,
             // The run is over; what is under way counts no more.

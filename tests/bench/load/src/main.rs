@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "usage: kt-load mock --listen HOST:PORT [--delay-us N] [--seconds N]
-       kt-load load --to HOST:PORT --bytes N [--content clean|personal] [--stream-tokens N] [--bodies N]
+       kt-load load --to HOST:PORT --bytes N [--content clean|personal] [--stream-tokens N] [--bodies N] [--texts new|known]
                     [--connections N] [--seconds N] [--warm-seconds N] [--pid N]
        kt-load bodies --bytes N --out FOLDER [--content clean|personal] [--stream-tokens N] [--bodies N]";
 
@@ -49,6 +49,7 @@ fn run() -> Result<(), String> {
             let load = client::Load {
                 to: arguments.address("to")?,
                 bodies: bodies(&mut arguments)?,
+                known: arguments.choice("texts", &["new", "known"])? == "known",
                 connections: arguments.number("connections", 16)?,
                 measured: arguments.seconds("seconds", 3.0)?,
                 warm: arguments.seconds("warm-seconds", 0.3)?,

@@ -7,7 +7,8 @@
 #![allow(missing_docs, reason = "the SDK's macro makes the module's start public")]
 
 use kt_bench_fixture::{
-    Content, Problem, Streaming, events, exchange, gateway, proven_request, request, requests, whole_answer,
+    Content, Fresh, Problem, Streaming, events, exchange, gateway_with_memory, proven_request, request,
+    requests, whole_answer,
 };
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
@@ -77,11 +78,12 @@ fn measure(path: &str, now: impl Fn() -> SystemTime) -> Result<serde_json::Value
         _ => return Err(format!("no work is named by `{path}`")),
     };
     let began = now();
-    let gateway = gateway(&policies)?;
+    let gateway = gateway_with_memory(&policies)?;
     let built_us = elapsed(began, now()).as_secs_f64() * 1e6;
     let (first_us, times) = match (work, parts.get(3..)) {
         ("request", Some([bytes, content])) => {
             let bytes = bytes.parse().map_err(|_| format!("`{bytes}` is no number of bytes"))?;
+            let is_new = *content != "known";
             let content = if *content == "personal" { Content::Personal } else { Content::Clean };
             let bodies = requests(bytes, content)?;
             let began = now();
@@ -91,10 +93,16 @@ fn measure(path: &str, now: impl Fn() -> SystemTime) -> Result<serde_json::Value
             if policies.contains(&"pii-detector") {
                 bodies.iter().try_for_each(|body| proven_request(&gateway, body, content))?;
             }
-            let mut turn = bodies.iter().cycle();
-            let times = batches(&now, || match turn.next() {
-                Some(body) => request(&gateway, black_box(body)).map(|dispatch| drop(black_box(dispatch))),
-                None => Ok(()),
+            let mut bodies: Vec<Fresh> = bodies.into_iter().map(Fresh::new).collect();
+            let mut number = 0;
+            let times = batches(&now, || {
+                number += 1;
+                let place = number % bodies.len();
+                let Some(body) = bodies.get_mut(place) else { return Ok(()) };
+                if is_new {
+                    body.renew(number as u64);
+                }
+                request(&gateway, black_box(body.bytes())).map(|dispatch| drop(black_box(dispatch)))
             })?;
             (first_us, times)
         }
@@ -102,14 +110,18 @@ fn measure(path: &str, now: impl Fn() -> SystemTime) -> Result<serde_json::Value
             let bytes = bytes.parse().map_err(|_| format!("`{bytes}` is no number of bytes"))?;
             let bodies = requests(bytes, Content::Clean)?;
             let answers: Vec<Vec<u8>> = (0..8).map(whole_answer).collect();
-            let mut turn = bodies.iter().cycle().zip(answers.iter().cycle());
-            let times = batches(&now, || match turn.next() {
-                Some((body, answer)) => {
-                    exchange(&gateway, black_box(body), black_box(answer)).map(|length| {
-                        black_box(length);
-                    })
-                }
-                None => Ok(()),
+            let mut bodies: Vec<Fresh> = bodies.into_iter().map(Fresh::new).collect();
+            let mut number = 0;
+            let times = batches(&now, || {
+                number += 1;
+                let (body, answer) = (number % bodies.len(), number % answers.len());
+                let (Some(body), Some(answer)) = (bodies.get_mut(body), answers.get(answer)) else {
+                    return Ok(());
+                };
+                body.renew(number as u64);
+                exchange(&gateway, black_box(body.bytes()), black_box(answer)).map(|length| {
+                    black_box(length);
+                })
             })?;
             (0.0, times)
         }
