@@ -20,6 +20,7 @@ mod responses;
 mod schema;
 mod turn;
 
+pub mod alike;
 pub mod delta;
 pub mod failure;
 pub mod format;

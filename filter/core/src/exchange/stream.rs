@@ -13,6 +13,7 @@ use crate::config::OnError;
 use crate::event::{Ended, Unread};
 use crate::holdback::{Edit, Judge, LaneHold, Progress};
 use crate::message::Endpoint;
+use crate::message::alike::Likeness;
 use crate::message::delta::{self, Event};
 use crate::message::rewrite::{self, Splice};
 use crate::message::text::{Channel, Lane, open_json};
@@ -47,6 +48,10 @@ pub(super) struct Stream {
     decoder: Decoder,
     lanes: Vec<(Lane, LaneHold)>,
     queue: VecDeque<Queued>,
+    /// What most events of it look like.
+    likeness: Likeness,
+    /// Room for the events of a chunk.
+    frames: Vec<Frame>,
     /// Events so far.
     events: u64,
     /// What was said, where it is scored.
@@ -60,13 +65,33 @@ pub(super) struct Stream {
 /// An event that waits.
 struct Queued {
     frame: Frame,
-    parts: Vec<Part>,
+    parts: Parts,
     /// Choices that end here: the event waits for all that was said in them before.
     finished: Vec<u32>,
     /// Belongs to no lane: waits for everything before it.
     waits_for_all: bool,
     /// May leave in two parts.
     divisible: bool,
+}
+
+/// What an event adds to lanes; nearly always to one.
+#[derive(Default)]
+struct Parts {
+    first: Option<Part>,
+    others: Vec<Part>,
+}
+
+impl Parts {
+    fn push(&mut self, part: Part) {
+        match self.first {
+            None => self.first = Some(part),
+            Some(_) => self.others.push(part),
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Part> {
+        self.first.iter().chain(&self.others)
+    }
 }
 
 /// The text that an event adds to one lane, in bytes of the lane.
@@ -93,6 +118,8 @@ impl Stream {
             decoder: Decoder::default(),
             lanes: Vec::new(),
             queue: VecDeque::new(),
+            likeness: Likeness::default(),
+            frames: Vec::new(),
             events: 0,
             kept: Kept::default(),
             started: false,
@@ -161,16 +188,17 @@ impl Exchange {
 
     fn feed(&mut self, stream: &mut Stream, chunk: &[u8], ends: bool, out: &mut Vec<u8>) -> Result<(), Stop> {
         let gateway = self.gateway.clone();
-        let mut frames = Vec::new();
+        let mut frames = std::mem::take(&mut stream.frames);
         if stream.decoder.push(chunk, &mut frames).is_err() {
             return Err(Stop::Uninspectable("an event is too large"));
         }
         if ends {
             stream.decoder.finish(&mut frames);
         }
-        for frame in frames {
+        for frame in frames.drain(..) {
             self.accept(&gateway, stream, frame, out)?;
         }
+        stream.frames = frames;
         if ends {
             self.finish_lanes(&gateway, stream, |_| true)?;
         }
@@ -191,6 +219,21 @@ impl Exchange {
         out: &mut Vec<u8>,
     ) -> Result<(), Stop> {
         stream.events += 1;
+        if let Some((lane, text)) = stream.likeness.read(frame.bytes()) {
+            let part = self.add(gateway, stream, lane, &text)?;
+            if let Some(limit) = self.go_on() {
+                return Err(Stop::OverBudget(limit));
+            }
+            drop(text);
+            stream.queue.push_back(Queued {
+                frame,
+                parts: Parts { first: Some(part), others: Vec::new() },
+                finished: Vec::new(),
+                waits_for_all: stream.endpoint == Endpoint::Responses,
+                divisible: lane.channel.is_prose(),
+            });
+            return Ok(());
+        }
         let Some(data) = frame.data() else {
             // A comment keeps the connection alive; it has nothing to wait for.
             out.extend_from_slice(frame.bytes());
@@ -230,31 +273,12 @@ impl Exchange {
             self.record.model_served = Some(model.clone().into_owned());
         }
         self.record.unscanned.add(&event.unscanned);
-        let mut parts = Vec::with_capacity(event.deltas.len());
+        let mut parts = Parts::default();
         for delta in &event.deltas {
-            let lane = stream.lane(delta.lane);
-            let Some((_, holdback)) = stream.lanes.get_mut(lane) else { continue };
-            let start = holdback.received();
-            let scratch = &mut gateway.scratch.borrow_mut();
-            let mut judge =
-                Judge { chain: &gateway.chain, active: self.active, scratch, findings: Vec::new() };
-            let progress = holdback.push(&delta.text.value, &mut judge);
-            let end = holdback.received();
-            if self.asked.is_some() {
-                stream.kept.push(delta.lane, &delta.text.value);
-            }
-            parts.push(Part { lane, range: start..end, left_to: start });
-            self.record.said_bytes += delta.text.value.len() as u64;
-            if stream.inspects {
-                let kind = delta.lane.channel.kind();
-                self.record.scanned.count(Direction::Response, kind, delta.text.value.len());
-            }
-            if !judge.findings.is_empty() {
-                self.record.found(&judge.findings, &delta.lane);
-            }
-            if let Progress::Blocked(finding) = progress {
-                return Err(Stop::Block(finding));
-            }
+            parts.push(self.add(gateway, stream, delta.lane, &delta.text.value)?);
+        }
+        if let Some(place) = frame.place_of(&data) {
+            stream.likeness.learn(&event, frame.bytes(), place);
         }
         if let Some(limit) = self.go_on() {
             return Err(Stop::OverBudget(limit));
@@ -275,8 +299,9 @@ impl Exchange {
             false => self.copies(gateway, stream, &event, &data)?,
         };
         // The events of `/v1/responses` are numbered.
-        let waits_for_all = parts.is_empty() || stream.endpoint == Endpoint::Responses;
-        let divisible = parts.len() == 1
+        let waits_for_all = parts.first.is_none() || stream.endpoint == Endpoint::Responses;
+        let divisible = parts.first.is_some()
+            && parts.others.is_empty()
             && event.finished.is_empty()
             && event.usage.is_none()
             && event.deltas.iter().all(|delta| delta.lane.channel.is_prose());
@@ -298,6 +323,32 @@ impl Exchange {
         };
         stream.queue.push_back(Queued { frame, parts, finished, waits_for_all, divisible });
         Ok(())
+    }
+
+    /// Inspects a text that an event adds to a lane.
+    fn add(&mut self, gateway: &Gateway, stream: &mut Stream, lane: Lane, text: &str) -> Result<Part, Stop> {
+        let position = stream.lane(lane);
+        let mut part = Part { lane: position, range: 0..0, left_to: 0 };
+        let Some((_, holdback)) = stream.lanes.get_mut(position) else { return Ok(part) };
+        let start = holdback.received();
+        let scratch = &mut gateway.scratch.borrow_mut();
+        let mut judge = Judge { chain: &gateway.chain, active: self.active, scratch, findings: Vec::new() };
+        let progress = holdback.push(text, &mut judge);
+        (part.range, part.left_to) = (start..holdback.received(), start);
+        if self.asked.is_some() {
+            stream.kept.push(lane, text);
+        }
+        self.record.said_bytes += text.len() as u64;
+        if stream.inspects {
+            self.record.scanned.count(Direction::Response, lane.channel.kind(), text.len());
+        }
+        if !judge.findings.is_empty() {
+            self.record.found(&judge.findings, &lane);
+        }
+        match progress {
+            Progress::Blocked(finding) => Err(Stop::Block(finding)),
+            Progress::Released => Ok(part),
+        }
     }
 
     /// Inspects the texts that stand whole in an event; the event's data with its edits, if there are any.
@@ -421,7 +472,7 @@ fn inserted(data: &[u8], members: &[u8]) -> Option<Vec<u8>> {
 
 impl Queued {
     fn barrier(frame: Frame) -> Queued {
-        Queued { frame, parts: Vec::new(), finished: Vec::new(), waits_for_all: true, divisible: false }
+        Queued { frame, parts: Parts::default(), finished: Vec::new(), waits_for_all: true, divisible: false }
     }
 }
 
@@ -437,7 +488,9 @@ impl Stream {
         // What waits, of what comes behind it: the lanes it adds to, and the choices of those.
         let mut waiting: Vec<usize> = Vec::new();
         let mut position = 0;
-        while let Some(event) = queue.get_mut(position) {
+        loop {
+            let count = queue.len();
+            let Some(event) = queue.get_mut(position) else { break };
             let choice_of = |lane: &usize| lanes.get(*lane).map(|(lane, _)| lane.choice);
             let overtakes = event.parts.iter().any(|part| waiting.contains(&part.lane))
                 || (event.waits_for_all && position > 0)
@@ -451,11 +504,15 @@ impl Stream {
             if event.divisible && !overtakes {
                 emit_first_part(*endpoint, lanes, event, out);
             }
-            waiting.extend(event.parts.iter().map(|part| part.lane));
+            let lanes_of_it = event.parts.iter().map(|part| part.lane);
             position += 1;
+            // What nothing is behind, nothing waits for.
+            if position < count {
+                waiting.extend(lanes_of_it);
+            }
         }
         for (index, (_, holdback)) in lanes.iter_mut().enumerate() {
-            let waiting = queue.iter().flat_map(|event| &event.parts).filter(|part| part.lane == index);
+            let waiting = queue.iter().flat_map(|event| event.parts.iter()).filter(|part| part.lane == index);
             let place = waiting.map(|part| part.left_to).min().unwrap_or_else(|| holdback.released());
             holdback.forget(place);
         }
@@ -478,7 +535,7 @@ fn emit(endpoint: Endpoint, lanes: &[(Lane, LaneHold)], event: &Queued, out: &mu
 
 /// Writes what is certain of an event whose end is not.
 fn emit_first_part(endpoint: Endpoint, lanes: &[(Lane, LaneHold)], event: &mut Queued, out: &mut Vec<u8>) {
-    let Some(part) = event.parts.first() else { return };
+    let Some(part) = &event.parts.first else { return };
     let Some((_, holdback)) = lanes.get(part.lane) else { return };
     let certain = part.left_to..holdback.released().min(part.range.end);
     // White space alone is not worth an event of its own: it can wait for the word after it.
@@ -489,7 +546,7 @@ fn emit_first_part(endpoint: Endpoint, lanes: &[(Lane, LaneHold)], event: &mut Q
     let left_to = certain.end;
     // The token ids and probabilities of the event tell what is held.
     write_edited(endpoint, lanes, event, &[certain], &[true], out);
-    if let Some(part) = event.parts.first_mut() {
+    if let Some(part) = &mut event.parts.first {
         part.left_to = left_to;
     }
 }
@@ -507,7 +564,7 @@ fn write_edited(
     let Ok(event) = delta::read(endpoint, &data) else { return };
     let mut splices: Vec<Splice> = Vec::new();
     for ((delta, part), (range, leaks)) in
-        event.deltas.iter().zip(&queued.parts).zip(ranges.iter().zip(leaking))
+        event.deltas.iter().zip(queued.parts.iter()).zip(ranges.iter().zip(leaking))
     {
         let text = edited(lanes, part, &delta.text.value, range);
         for place in std::iter::once(&delta.text).chain(&delta.copies) {

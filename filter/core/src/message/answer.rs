@@ -22,6 +22,7 @@ pub(super) struct Answer<'a> {
     pub(super) usage: Option<Usage>,
     pub(super) model: Option<Cow<'a, str>>,
     pub(super) unscanned: Unscanned,
+    pub(super) varying: Vec<Range<usize>>,
     pub(super) is_error: bool,
     /// It has a choice.
     pub(super) has_choices: bool,
@@ -45,6 +46,7 @@ pub(super) fn read<'a>(
     };
     read.map_err(|_| reader.cursor.failure())?;
     (answer.texts, answer.leaks, answer.unscanned) = (reader.texts, reader.leaks, reader.unscanned);
+    answer.varying = reader.varying;
     answer.role_at = reader.role_at;
     Ok(answer)
 }
@@ -87,6 +89,7 @@ impl<'a> Reader<'a> {
                 answer.is_error = self.cursor.kind()? != Kind::Null;
                 self.cursor.skip()?;
             }
+            Name::Created | Name::Obfuscation => self.vary()?,
             _ if endpoint == Endpoint::Responses => self.responses_answer(key)?,
             _ => self.cursor.skip()?,
         }

@@ -39,6 +39,8 @@ pub struct Event<'a> {
     pub model: Option<Cow<'a, str>>,
     /// Parts that cannot be read.
     pub unscanned: Unscanned,
+    /// Where values stand that differ from event to event and say nothing.
+    pub(super) varying: Vec<Range<usize>>,
 }
 
 /// Text that an event adds to a lane.
@@ -50,6 +52,19 @@ pub struct Delta<'a> {
     pub text: Text<'a>,
     /// The same text elsewhere in the event; gets the same new value.
     pub copies: Vec<Text<'a>>,
+}
+
+impl Event<'_> {
+    /// It only adds texts to lanes that go on.
+    pub(super) fn says_nothing_else(&self) -> bool {
+        self.whole.is_empty()
+            && self.finished.is_empty()
+            && self.finish_reasons.is_empty()
+            && self.lane_done.is_none()
+            && self.usage.is_none()
+            && self.unscanned.is_empty()
+            && !self.ends
+    }
 }
 
 /// Reads the payload of one event of `endpoint`.
@@ -78,6 +93,7 @@ pub fn read(endpoint: Endpoint, payload: &[u8]) -> Result<Event<'_>, BodyError> 
         role_at: answer.role_at,
         model: answer.model,
         unscanned: answer.unscanned,
+        varying: answer.varying,
     })
 }
 

@@ -28,6 +28,8 @@ pub(super) struct Reader<'a> {
     /// Choice and span of every value that spells out its tokens.
     pub(super) leaks: Vec<(u32, Range<usize>)>,
     pub(super) unscanned: Unscanned,
+    /// Where values stand that differ from event to event and say nothing.
+    pub(super) varying: Vec<Range<usize>>,
     /// Role of the texts that are found; a message that names its role sets it afterwards.
     pub(super) role: Role,
     /// A request wants its answer to be JSON.
@@ -43,6 +45,7 @@ impl<'a> Reader<'a> {
             texts: Vec::with_capacity((body.len() / BYTES_OF_A_TEXT).clamp(2, MOST_TEXTS_AT_ONCE)),
             leaks: Vec::new(),
             unscanned: Unscanned::default(),
+            varying: Vec::new(),
             role,
             json_answer: false,
             role_at: None,
@@ -213,6 +216,13 @@ impl<'a> Reader<'a> {
     /// An index; `None` as [`Reader::count`].
     pub(super) fn index(&mut self) -> Result<Option<u32>> {
         Ok(self.count()?.and_then(|count| u32::try_from(count).ok()))
+    }
+
+    /// Passes a value that differs from event to event and says nothing.
+    pub(super) fn vary(&mut self) -> Result<()> {
+        let span = self.cursor.span()?;
+        self.varying.push(span);
+        Ok(())
     }
 
     /// Notes a value that repeats the answer in another form, unless it is empty.

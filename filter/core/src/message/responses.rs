@@ -330,6 +330,11 @@ impl<'a> Reader<'a> {
                     self.cursor.skip()?;
                 }
                 name if name.spells_tokens() => self.leak()?,
+                Name::SequenceNumber | Name::Obfuscation
+                    if matches!(self.cursor.kind()?, Kind::Number | Kind::String) =>
+                {
+                    self.vary()?
+                }
                 // Annotations, and what is not known. Strings at this level are names of things.
                 _ => match self.cursor.kind()? {
                     Kind::Object | Kind::Array => self.leaves(OUTPUT.whole, [0; 3], Channel::Prompt)?,

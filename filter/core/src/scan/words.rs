@@ -109,15 +109,15 @@ impl Words {
     }
 
     /// Reads the piece of a stream that `text` is, from `from` on, which must be one of its word boundaries. Known words up to
-    /// 64 bytes before `from` are kept as context.
+    /// 64 bytes before `from` are kept as context, where there is anything that they could be the context of.
     pub fn scan(&mut self, lexicon: &Lexicon, text: &str, from: usize) {
         self.hits.clear();
         self.hidden.clear();
         let from = floor_boundary(text, from.min(text.len()));
         let context = floor_boundary(text, from.saturating_sub(CONTEXT_BYTES));
-        self.survey.run(lexicon, context, &mut Tokens::new(text, &mut self.batch, &mut Ignore));
+        self.survey.run(lexicon, from, &mut Tokens::new(text, &mut self.batch, &mut Ignore));
         self.stretches.clear();
-        self.open_stretches(lexicon, text, context, from);
+        self.open_stretches(lexicon, text, context);
         self.read(lexicon, text);
     }
 
@@ -129,7 +129,7 @@ impl Words {
         sink.begin(None);
         self.survey.run(lexicon, 0, &mut Tokens::new(text, &mut self.batch, sink));
         self.stretches.clear();
-        self.open_stretches(lexicon, text, 0, 0);
+        self.open_stretches(lexicon, text, 0);
         match sink.lively() {
             Some(lively) if self.stretches.is_empty() => self.read_tokens(lexicon, text, lively),
             lively => {
@@ -176,11 +176,10 @@ impl Words {
         (self.hits.get(..known).unwrap_or_default(), self.ends)
     }
 
-    /// What stands around the words at or after `from` that could begin something is worth reading.
-    fn open_stretches(&mut self, lexicon: &Lexicon, text: &str, context: usize, from: usize) {
+    /// What stands around the words that could begin something is worth reading, but for what stands before `context`.
+    fn open_stretches(&mut self, lexicon: &Lexicon, text: &str, context: usize) {
         let sights = &self.survey.sights;
-        let first = sights.partition_point(|sight| (sight.start as usize) < from);
-        for (index, sight) in sights.iter().enumerate().skip(first) {
+        for (index, sight) in sights.iter().enumerate() {
             if lexicon.opens(sights, index, text.len()) {
                 let start = (sight.start as usize).saturating_sub(BEFORE_BYTES).max(context);
                 self.stretches.push((start, (sight.start as usize + AFTER_BYTES).min(text.len())));

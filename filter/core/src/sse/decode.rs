@@ -138,6 +138,14 @@ impl Frame {
         Some(joined)
     }
 
+    /// Where `data`, a payload that stands in one piece, begins.
+    pub fn place_of(&self, data: &Cow<[u8]>) -> Option<usize> {
+        match data {
+            Cow::Borrowed(data) => data.as_ptr().addr().checked_sub(self.bytes.as_ptr().addr()),
+            Cow::Owned(_) => None,
+        }
+    }
+
     /// Value of the last `event` field.
     pub fn event(&self) -> Option<&str> {
         let value = self.lines().filter_map(|line| line.value(b"event")).last()?;

@@ -81,6 +81,7 @@ impl Survey {
             }
             runs &= u64::MAX >> cut;
             // What touches either end of the text, or is cut off by `from`, is looked at with care.
+            let strange = odd;
             odd |= u64::from(base + at == from && from > 0);
             if stop - at <= 64 {
                 odd |= 1 << (stop - at - 1);
@@ -105,8 +106,13 @@ impl Survey {
                 let length = beyond - first;
                 let head = eight(window, first).unwrap_or(0);
                 if plain >> (beyond & 63) & 1 == 0 {
-                    self.odd_word(lexicon, head, origin + first, origin + beyond, from, tokens);
-                    continue;
+                    let (start, end) = (origin + first, origin + beyond);
+                    // Nothing but letters, at an end of what is read.
+                    let at_rim = strange >> first << (64 - length as u32) == 0;
+                    if !(at_rim && self.is_whole(start, end, bytes)) {
+                        self.odd_word(lexicon, head, start, end, from, tokens);
+                        continue;
+                    }
                 }
                 let hash = if length <= 8 {
                     short(head, length)
@@ -138,8 +144,8 @@ impl Survey {
         tokens: &mut Tokens,
     ) {
         let length = end - start;
-        if let Some(b'%' | b'#' | b'\\') = start.checked_sub(1).and_then(|at| tokens.text.as_bytes().get(at))
-        {
+        let before = start.checked_sub(1).and_then(|at| tokens.text.as_bytes().get(at));
+        if before.is_some_and(|byte| is_escape(*byte)) {
             let (count, first) = self.escapes;
             self.escapes = (count + 1, if count == 0 { start } else { first });
         }
@@ -153,6 +159,18 @@ impl Survey {
             return;
         }
         self.odd_run(lexicon, start, end, from, tokens);
+    }
+
+    /// Whether letters at an end of what is read are a word as they stand; they may go on if the text does.
+    #[inline(never)]
+    fn is_whole(&mut self, start: usize, end: usize, text: &[u8]) -> bool {
+        let before = start.checked_sub(1).and_then(|at| text.get(at));
+        let alone = |byte: &u8| byte.is_ascii() && !byte.is_ascii_alphanumeric() && !is_escape(*byte);
+        let whole = before.is_none_or(alone);
+        if whole && end == text.len() {
+            self.open = start;
+        }
+        whole
     }
 
     #[inline(never)]
@@ -211,6 +229,11 @@ impl Survey {
             }
         }
     }
+}
+
+/// What stands before it may be written in numbers.
+fn is_escape(byte: u8) -> bool {
+    matches!(byte, b'%' | b'#' | b'\\')
 }
 
 /// The hashes of what a word says in leetspeak; a `1` may stand for two letters.
