@@ -138,12 +138,11 @@ impl Frame {
         Some(joined)
     }
 
-    /// Where `data`, a payload that stands in one piece, begins.
-    pub fn place_of(&self, data: &Cow<[u8]>) -> Option<usize> {
-        match data {
-            Cow::Borrowed(data) => data.as_ptr().addr().checked_sub(self.bytes.as_ptr().addr()),
-            Cow::Owned(_) => None,
-        }
+    /// Where the payload `data` begins, if it stands in one piece.
+    pub fn place_of(&self, data: &[u8]) -> Option<usize> {
+        let at = data.as_ptr().addr().checked_sub(self.bytes.as_ptr().addr())?;
+        // What was put together of several lines stands elsewhere.
+        self.bytes.get(at..at.checked_add(data.len())?).map(|_| at)
     }
 
     /// Value of the last `event` field.
