@@ -40,6 +40,11 @@ impl Stream {
         self.body.piece(&mut self.reader)
     }
 
+    /// Fields after the body, once it has ended.
+    pub fn trailers(&self) -> &Headers {
+        &self.body.trailers
+    }
+
     /// Everything that is left; says whether the body came to its announced end.
     pub fn finish(mut self) -> Reply {
         let mut body = Vec::new();

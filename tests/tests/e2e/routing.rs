@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const FIRST_KEY: &str = "sk-routing-first";
 
@@ -193,17 +193,7 @@ fn a_probe_that_its_client_calls_off_gives_its_place_back() {
     thread::sleep(Duration::from_millis(2100));
     fleet.served();
     fleet.upstreams[0].script(|_| Answer::hang());
-    let connect = || {
-        let mut connection = std::net::TcpStream::connect(fleet.gateway.address()).unwrap();
-        let body = r#"{"model":"x","messages":[{"role":"user","content":"Hi"}]}"#;
-        let head = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        std::io::Write::write_all(&mut connection, head.as_bytes()).unwrap();
-        connection
-    };
-    let probes = [connect(), connect()];
+    let probes = [ask_only(&fleet), ask_only(&fleet)];
     await_that(|| fleet.upstreams[0].requests().len() == 2);
     fleet.ok(&chat("Hi"));
     assert_eq!(fleet.upstreams[1].take_requests().len(), 1, "both places were taken");
@@ -215,6 +205,18 @@ fn a_probe_that_its_client_calls_off_gives_its_place_back() {
         fleet.ok(&chat("Hi"));
     }
     assert_eq!(fleet.served(), [2 + 3, 0]);
+}
+
+/// The connection of a client that has asked and does not read yet.
+fn ask_only(fleet: &Fleet) -> std::net::TcpStream {
+    let mut connection = std::net::TcpStream::connect(fleet.gateway.address()).unwrap();
+    let body = r#"{"model":"x","messages":[{"role":"user","content":"Hi"}]}"#;
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    std::io::Write::write_all(&mut connection, head.as_bytes()).unwrap();
+    connection
 }
 
 #[test]
@@ -393,11 +395,84 @@ fn a_wait_is_kept_where_the_same_target_is_next() {
     let (time, asked) = took(&fleet);
     assert_eq!(asked, [2, 0]);
     assert!((1000..2500).contains(&time.as_millis()), "{time:?}");
-    // Longer than the longest back-off: the other target is asked instead, at once.
-    fleet.upstreams[0].script(limited("60"));
+    // A date says the same; it has whole seconds, so up to one of them is not waited for.
+    fleet.upstreams[0].script(limited(&date_in(3)));
     let (time, asked) = took(&fleet);
-    assert_eq!(asked, [1, 1]);
+    assert_eq!(asked, [2, 0]);
+    assert!((1900..4500).contains(&time.as_millis()), "{time:?}");
+    // A date that is over asks for no wait.
+    fleet.upstreams[0].script(limited("Fri, 31 Dec 1999 23:59:59 GMT"));
+    let (time, asked) = took(&fleet);
+    assert_eq!(asked, [2, 0]);
     assert!(time.as_millis() < 900, "{time:?}");
+    // Longer than the longest back-off: the other target is asked instead, at once.
+    for after in ["60".to_owned(), date_in(60)] {
+        fleet.upstreams[0].script(limited(&after));
+        let (time, asked) = took(&fleet);
+        assert_eq!(asked, [1, 1], "{after}");
+        assert!(time.as_millis() < 900, "{after}: {time:?}");
+    }
+}
+
+/// A date so many seconds from now, as HTTP writes it.
+fn date_in(seconds: u64) -> String {
+    httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(seconds))
+}
+
+#[test]
+fn attempts_by_outcome_add_up_to_what_the_upstreams_saw() {
+    let providers = json!({"retry": {"max_attempts": 2, "backoff": {"base_ms": 1, "max_ms": 2}}});
+    let fleet = Fleet::start(2, &providers, &[json!({}), json!({}), json!({})]);
+    // What goes wrong is different with every request, and for the last target too.
+    for upstream in &fleet.upstreams {
+        let asked = AtomicU64::new(0);
+        upstream.script(move |request| match asked.fetch_add(1, Ordering::SeqCst) % 7 {
+            0 => Answer::json(503, r#"{"error":{"message":"down"}}"#),
+            1 => Answer::json(402, r#"{"error":{"message":"credit"}}"#),
+            2 => Answer::reset(),
+            3 => Answer::json(400, r#"{"error":{"message":"m","code":"model_not_available"}}"#),
+            4 => Answer::json(422, r#"{"error":{"message":"yours"}}"#),
+            _ => served(request),
+        });
+    }
+    let mut statuses = [0; 2];
+    for number in 0..60 {
+        let stream = number % 2 == 1;
+        let call = ask(json!({"stream": stream, "messages": [{"role": "user", "content": "Hi"}]}));
+        statuses[usize::from(fleet.gateway.send(&call).status == 200)] += 1;
+    }
+    assert!(statuses[0] > 5 && statuses[1] > 20, "{statuses:?}");
+    // A client that leaves is an attempt too.
+    fleet.upstreams[0].script(|_| Answer::hang());
+    let before = fleet.upstreams[0].requests().len();
+    let hanging = ask_only(&fleet);
+    await_that(|| fleet.upstreams[0].requests().len() > before);
+    drop(hanging);
+    fleet.gateway.await_events(61);
+    let served = fleet.served();
+    for (number, seen) in served.iter().enumerate() {
+        let counted = ["answered", "failed", "unanswered", "out", "cancelled"].map(|outcome| {
+            fleet.metric(&format!("kt_target_attempts_total{{target=\"t{number}\",outcome=\"{outcome}\"}}"))
+        });
+        let sum = usize::try_from(counted.iter().sum::<u64>()).unwrap();
+        assert_eq!(sum, *seen, "t{number}: {counted:?}");
+        assert!(number == 2 || counted.iter().take(4).all(|count| *count > 0), "t{number}: {counted:?}");
+    }
+    assert!(served.iter().all(|seen| *seen > 0), "{served:?}");
+}
+
+#[test]
+fn a_single_target_without_an_address_is_a_service_that_is_not_there() {
+    let fleet = Fleet::start(1, &json!({}), &[json!({"base_url": "http://nowhere.invalid/v1"})]);
+    let reply = fleet.gateway.send(&chat("Hi"));
+    let error = &reply.json()["error"];
+    assert_eq!((reply.status, &error["code"]), (503, &json!("upstream_unavailable")), "{}", reply.text());
+    assert_eq!(error["type"], "upstream_error");
+    assert!(error["message"].is_string() && error["param"].is_null());
+    // Official clients try again, which is right for a name that may resolve in a moment.
+    assert_eq!(reply.headers.value("x-should-retry"), None);
+    let event = fleet.gateway.await_events(1).remove(0);
+    assert_eq!((&event["status"], &event["ended"]), (&json!(503), &json!("upstream_error")), "{event}");
 }
 
 #[test]

@@ -111,7 +111,16 @@ const REPLIES: &[Reply] = &[
         retry: Retry::Usual,
     },
     Reply {
-        when: When::Flags(&["UH", "UF", "UC", "UR", "URX", "UO", "LR", "NC", "UPE"]),
+        // Nobody could be asked: no address, no cluster, no room. What was asked and failed is a bad gateway.
+        when: When::Flags(&["UH", "NC", "UO"]),
+        status: Some(503),
+        kind: UPSTREAM,
+        code: "upstream_unavailable",
+        message: "No target could be reached.",
+        retry: Retry::Usual,
+    },
+    Reply {
+        when: When::Flags(&["UF", "UC", "UR", "URX", "LR", "UPE"]),
         status: Some(502),
         kind: UPSTREAM,
         code: "upstream_unavailable",

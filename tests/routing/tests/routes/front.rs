@@ -265,7 +265,7 @@ async fn serve(
 }
 
 /// A body whose pieces come from another thread.
-struct Pieces(mpsc::Receiver<io::Result<Bytes>>);
+struct Pieces(mpsc::Receiver<io::Result<Frame<Bytes>>>);
 
 impl Body for Pieces {
     type Data = Bytes;
@@ -275,8 +275,18 @@ impl Body for Pieces {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        self.0.poll_recv(context).map(|piece| piece.map(|piece| piece.map(Frame::data)))
+        self.0.poll_recv(context)
     }
+}
+
+fn fields(headers: &Headers) -> hyper::HeaderMap {
+    let field = |(name, value): &(String, String)| {
+        Some((
+            hyper::header::HeaderName::try_from(name).ok()?,
+            hyper::header::HeaderValue::try_from(value).ok()?,
+        ))
+    };
+    headers.0.iter().filter_map(field).collect()
 }
 
 /// Hands a request to the upstream behind and its answer back, piece by piece.
@@ -312,8 +322,14 @@ async fn carry(
         drop(head.send(Ok((stream.status, stream.headers.clone()))));
         loop {
             let piece = match stream.piece() {
-                Ok(None) => return,
-                Ok(Some(piece)) => Ok(Bytes::from(piece)),
+                Ok(None) => {
+                    let trailers = fields(stream.trailers());
+                    if !trailers.is_empty() {
+                        drop(pieces.blocking_send(Ok(Frame::trailers(trailers))));
+                    }
+                    return;
+                }
+                Ok(Some(piece)) => Ok(Frame::data(Bytes::from(piece))),
                 Err(error) => Err(error),
             };
             let broken = piece.is_err();

@@ -97,6 +97,13 @@ fn with_code(status: u16, code: &str) -> Answer {
     )
 }
 
+/// The same in chunks.
+fn in_pieces(status: u16, code: &str) -> Answer {
+    let body = json!({"error": {"message": "no", "type": "x", "param": null, "code": code}}).to_string();
+    let (start, end) = body.split_at(body.len() / 2);
+    Answer::status(status).header("content-type", "application/json").bytes(start).bytes(end)
+}
+
 const CASES: &[Case] = &[
     Case {
         name: "connect refused",
@@ -139,6 +146,28 @@ const CASES: &[Case] = &[
         fault: Fault::Answers(|| {
             let event = "data: {\"error\":{\"message\":\"overloaded\",\"type\":\"server_error\",\"code\":\"overloaded\"}}\n\n";
             Answer::chunks([event]).step(Step::Hang)
+        }),
+        outcome: Outcome::MovesOn,
+    },
+    // Over HTTP/2 these end in trailers, so that no piece of the body is the last one.
+    answers("503 and trailers", || in_pieces(503, "x").trailer("x-sum", "1"), Outcome::MovesOn),
+    answers(
+        "400 model_not_available and trailers",
+        || in_pieces(400, "model_not_available").trailer("x-sum", "1"),
+        Outcome::MovesOn,
+    ),
+    answers(
+        "400 and trailers",
+        || in_pieces(400, "invalid_request").trailer("x-sum", "1"),
+        Outcome::Returns(400),
+    ),
+    Case {
+        name: "200, an error in the first event and trailers",
+        stream: true,
+        fault: Fault::Answers(|| {
+            // Without the empty line the event ends with the body.
+            let event = "data: {\"error\":{\"message\":\"overloaded\",\"code\":\"overloaded\"}}";
+            Answer::chunks([event]).trailer("x-sum", "1")
         }),
         outcome: Outcome::MovesOn,
     },
