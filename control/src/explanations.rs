@@ -197,7 +197,12 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "Without `audit-logger` in the chain an exchange leaves no event: nobody can say later what was refused, redacted or\n\
          served. Add it at the end of the chain.",
     ),
-    ("no-capture", "Events hold kinds and places of what was found, and no text in this version."),
+    (
+        "capture-unredacted",
+        "With `audit-logger.capture: redacted` events hold texts, and only texts from which `pii-detector` has taken what it knows:\n\
+         it must stand in the chain with `action: redact` and `apply_to: both`, and not in shadow. Where its `when` leaves an\n\
+         exchange out, the event holds no text.",
+    ),
     (
         "no-fallback-message",
         "When the score of an answer is known, the answer is there, and no other target can be asked any more. What a client\n\

@@ -5,7 +5,7 @@
 
 use crate::catalog;
 use crate::source::Source;
-use kt_core::config::{Capture, SPELLINGS};
+use kt_core::config::SPELLINGS;
 use kt_core::diagnostic::Diagnostic;
 use kt_core::plan::{Plan, Strategy};
 use kt_core::targets::{KeySource, Target};
@@ -224,12 +224,6 @@ fn port_for_callers(comment: &str) -> Option<u16> {
 
 /// Settings that are read and do nothing in this version.
 fn not_yet(plan: &Plan, advice: &mut Vec<Diagnostic>) {
-    let audit = plan.config.policy.audit_logger.as_ref();
-    if audit.is_some_and(|audit| audit.capture == Capture::Redacted) {
-        let message = "events keep no texts in this version";
-        let help = "remove it; an event has the kinds and places of what was found";
-        advice.push(Diagnostic::warning("no-capture", "policy.audit-logger.capture", message).help(help));
-    }
     if let [only] = plan.targets.as_slice()
         && only.health_probe.is_some()
     {

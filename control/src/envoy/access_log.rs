@@ -1,6 +1,6 @@
 //! `envoy.config.accesslog.v3`.
 
-use super::{Extension, SubstitutionFormatString};
+use super::{Extension, GrpcService, SubstitutionFormatString};
 use serde::Serialize;
 
 #[derive(Debug, Clone, Serialize)]
@@ -15,6 +15,38 @@ pub struct AccessLog {
 pub struct FileAccessLog {
     pub path: String,
     pub log_format: SubstitutionFormatString,
+}
+
+/// `envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig`.
+#[derive(Debug, Clone, Serialize)]
+pub struct OpenTelemetryAccessLog {
+    pub log_name: String,
+    pub grpc_service: GrpcService,
+    pub resource_attributes: KeyValues,
+    pub body: AnyValue,
+    pub attributes: KeyValues,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct KeyValues {
+    pub values: Vec<KeyValue>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct KeyValue {
+    pub key: String,
+    pub value: AnyValue,
+}
+
+impl KeyValue {
+    pub fn text(key: &str, value: impl Into<String>) -> KeyValue {
+        KeyValue { key: key.to_owned(), value: AnyValue { string_value: value.into() } }
+    }
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct AnyValue {
+    pub string_value: String,
 }
 
 #[derive(Debug, Clone, Serialize)]

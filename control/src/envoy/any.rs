@@ -57,6 +57,8 @@ pub enum Any {
     FilterStateInput(FilterStateInput),
     #[serde(rename = "type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog")]
     FileAccessLog(FileAccessLog),
+    #[serde(rename = "type.googleapis.com/envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig")]
+    OpenTelemetryAccessLog(OpenTelemetryAccessLog),
     #[serde(rename = "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter")]
     ExpressionFilter(ExpressionFilter),
     #[serde(rename = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext")]

@@ -173,6 +173,7 @@ impl Rendering<'_> {
             clusters.extend(self.clusters(target)?);
         }
         clusters.extend(self.shared_budget_cluster());
+        clusters.extend(self.collector_cluster());
         Ok(clusters)
     }
 

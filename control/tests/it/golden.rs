@@ -102,8 +102,10 @@ fn no_chain_lets_a_key_of_another_target_pass() {
         let text = std::fs::read_to_string(&path).unwrap();
         let rendered: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
         let clusters = rendered["static_resources"]["clusters"].as_array().unwrap();
-        // No request goes to the service that counts budgets.
-        for cluster in clusters.iter().filter(|cluster| cluster["name"] != "kt_shared_budget") {
+        // No request goes to the service that counts budgets, or to the collector of events.
+        for cluster in clusters.iter().filter(|cluster| {
+            !["kt_shared_budget", "kt_collector"].contains(&cluster["name"].as_str().unwrap())
+        }) {
             let options = &cluster["typed_extension_protocol_options"];
             let filters = &options["envoy.extensions.upstreams.http.v3.HttpProtocolOptions"]["http_filters"];
             let first = filters[0].to_string();

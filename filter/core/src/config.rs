@@ -589,8 +589,20 @@ pub struct AuditLogger {
     /// `false` records only exchanges in which something was found, refused or failed. Absent or `true` records every one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_all_access: Option<bool>,
-    /// Whether redacted texts are kept in the event.
+    /// Whether redacted texts are kept in the event, up to 8 KiB each way. `redacted` needs `pii-detector` with `action: redact`.
     pub capture: Capture,
+    /// Sends every event to a collector of OpenTelemetry too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<Otlp>,
+}
+
+/// A collector of OpenTelemetry.
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Otlp {
+    /// Its host and port for OTLP over gRPC, without TLS: keep it in a network of your own.
+    pub address: String,
 }
 
 impl Default for AuditLogger {
@@ -600,6 +612,7 @@ impl Default for AuditLogger {
             immutable: true,
             log_all_access: None,
             capture: Capture::MetadataOnly,
+            otlp: None,
         }
     }
 }

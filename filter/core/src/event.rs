@@ -10,7 +10,7 @@ use crate::json::Writer;
 use crate::message::Unscanned;
 use crate::message::text::TextKind;
 use crate::message::usage::Usage;
-use crate::policy::{Direction, Finding};
+use crate::policy::{Direction, Finding, PolicyKind};
 use serde::Serialize;
 
 /// How an exchange ended.
@@ -254,6 +254,28 @@ fn write_usage(usage: &Usage, complete: Option<bool>, line: &mut Writer) {
     line.close('}');
 }
 
+/// Texts that went one way, after redaction.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Captured {
+    /// Where each stands, and what it says.
+    pub texts: Vec<(String, String)>,
+    /// There was more.
+    pub is_cut: bool,
+}
+
+impl Captured {
+    fn write(&self, key: &str, line: &mut Writer) {
+        line.open(key, '[');
+        for (place, text) in &self.texts {
+            line.item('{');
+            line.text("place", place);
+            line.text("text", text);
+            line.close('}');
+        }
+        line.close(']');
+    }
+}
+
 /// One exchange. Borrowed from what the exchange remembers, written once.
 #[derive(Debug)]
 pub struct Event<'e> {
@@ -307,6 +329,10 @@ pub struct Event<'e> {
     pub cost: Option<Usd>,
     /// Where the time went.
     pub latency: Latency,
+    /// What each policy spent, in the order of [`PolicyKind::ALL`]; few exchanges have it.
+    pub policy_us: Option<[u64; PolicyKind::ALL.len()]>,
+    /// Texts of the request and of the answer, where they are kept.
+    pub captured: Option<[&'e Captured; 2]>,
 }
 
 impl Event<'_> {
@@ -387,6 +413,20 @@ impl Event<'_> {
         }
         line.milliseconds("policy", self.latency.policy_us);
         line.close('}');
+        if let Some(spent) = self.policy_us {
+            line.open("policy_us", '{');
+            for (policy, us) in PolicyKind::ALL.into_iter().zip(spent).filter(|(_, us)| *us > 0) {
+                line.number(policy.name(), us);
+            }
+            line.close('}');
+        }
+        if let Some([request, response]) = self.captured {
+            line.open("captured", '{');
+            request.write("request", &mut line);
+            response.write("response", &mut line);
+            line.flag("cut", request.is_cut || response.is_cut);
+            line.close('}');
+        }
         line.end('}')
     }
 }

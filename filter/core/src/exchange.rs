@@ -5,6 +5,7 @@
 //! the chain has seen it; after a block nothing of the answer leaves any more.
 
 mod allowance;
+mod capture;
 mod models;
 mod quality;
 mod record;
@@ -16,7 +17,7 @@ mod stream;
 mod texts;
 
 pub use allowance::state as budget_state;
-pub use record::Timing;
+pub use record::{ATTRIBUTES, Timing};
 #[cfg(feature = "compile")]
 pub use record::{Found, Located};
 pub use request::{Admission, Dispatch, RequestHead, RequestStep};
@@ -24,6 +25,7 @@ pub use response::{AnswerHead, AnswerMode, AnswerStart, WholeAnswer};
 pub use stream::ChunkStep;
 
 use crate::budget::Budgets;
+use crate::config::Capture;
 use crate::diagnostic::Diagnostic;
 use crate::digest::Key;
 use crate::event::Ended;
@@ -63,7 +65,16 @@ pub struct Gateway {
     meters: bool,
     /// `None`: nothing is limited.
     budgets: Option<Budgets>,
+    /// Events hold texts.
+    captures: bool,
+    /// Reads the clock; `None`: no time is taken.
+    clock: Option<Rc<dyn Shared>>,
+    /// Exchanges so far; the time of every 64th is told policy by policy.
+    begun: Cell<u32>,
 }
+
+/// Looking at the clock before and after every policy costs a microsecond or two; one exchange in so many stands for the others.
+const SAMPLED: u32 = 64;
 
 impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -98,6 +109,9 @@ impl Gateway {
         Ok(Gateway {
             meters,
             budgets: None,
+            captures: config.audit().capture == Capture::Redacted,
+            clock: None,
+            begun: Cell::new(0),
             config,
             chain,
             scratch: RefCell::default(),
@@ -112,8 +126,8 @@ impl Gateway {
     pub fn with_shared(self, shared: Rc<dyn Shared>) -> Gateway {
         let routing = Routing::new(&self.config, shared.clone());
         let limits = self.config.limits();
-        let budgets = (!limits.is_empty()).then(|| Budgets::new(limits.to_vec(), shared));
-        Gateway { routing, budgets, ..self }
+        let budgets = (!limits.is_empty()).then(|| Budgets::new(limits.to_vec(), shared.clone()));
+        Gateway { routing, budgets, clock: Some(shared), ..self }
     }
 
     /// Reads no text of a request twice that a caller sends again and again, as conversations do.
@@ -165,11 +179,16 @@ pub struct Exchange {
     allowance: Option<Allowance>,
     /// Filter state to be set.
     notes: Vec<(&'static str, String)>,
+    /// Its time is taken policy by policy.
+    is_sampled: bool,
 }
 
 impl Exchange {
     /// An exchange of which nothing has arrived yet.
     pub fn new(gateway: Rc<Gateway>) -> Exchange {
+        let number = gateway.begun.get();
+        gateway.begun.set(number.wrapping_add(1));
+        let is_sampled = number.is_multiple_of(SAMPLED) && gateway.clock.is_some();
         Exchange {
             gateway,
             head: RequestHead::default(),
@@ -185,6 +204,7 @@ impl Exchange {
             metered: None,
             allowance: None,
             notes: Vec::new(),
+            is_sampled,
         }
     }
 
@@ -228,7 +248,11 @@ impl Exchange {
         }
         let closing = Closing::of(self, timing);
         self.settle(&closing);
-        record::close(self, timing, &closing, sink)
+        let line = record::close(self, timing, &closing, sink);
+        if self.gateway.config.exports && line.is_some() {
+            self.notes.extend(record::attributes(self, timing, &closing));
+        }
+        line
     }
 
     /// Whether its event is to be a link of a chain.

@@ -99,6 +99,8 @@ impl Plan {
         checks::pack(&config, &mut problems);
         checks::chain(&config, &mut problems);
         checks::budgets(&config, &mut problems);
+        checks::capture(&config, &mut problems);
+        checks::otlp(&config, &mut problems);
         checks::size_limits(&config, &mut problems);
         checks::request_limits(&config, &mut problems);
         let addresses = checks::gateway(&config, &mut problems);
@@ -130,6 +132,7 @@ impl Plan {
         }
         let mut policy = self.config.policy.clone();
         let shared = policy.budget_enforcement.as_mut().and_then(|block| block.shared.take());
+        let otlp = policy.audit_logger.as_mut().and_then(|block| block.otlp.take());
         plugin::Downstream {
             pack: self.config.pack.clone(),
             config_sha256: config_sha256.to_owned(),
@@ -140,6 +143,7 @@ impl Plan {
             strategy: self.strategy,
             attempt_role: self.targets.len() > 1,
             shares_budgets: shared.is_some(),
+            exports: otlp.is_some(),
             models: self.models(&|_| None),
             router: self.router(),
             pattern_automaton: self.chain.pattern_automaton().map(|bytes| BASE64_STANDARD.encode(bytes)),

@@ -53,6 +53,9 @@ pub struct Downstream {
     /// Budgets are also counted by a service for several gateways, to which Envoy tells what filter state says.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub shares_budgets: bool,
+    /// Envoy sends events to a collector, with attributes from filter state.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exports: bool,
     /// What `GET /v1/models` lists.
     #[serde(default)]
     pub models: Vec<Model>,
@@ -80,6 +83,7 @@ impl Default for Downstream {
             strategy: Strategy::default(),
             attempt_role: false,
             shares_budgets: false,
+            exports: false,
             models: Vec::new(),
             router: None,
             pattern_automaton: None,

@@ -13,6 +13,7 @@ pub mod safety;
 
 use crate::config::{Action, ApplyTo, Mode, Policies, PolicyBlocks, Role, When};
 use crate::diagnostic::Diagnostic;
+use crate::routing::Shared;
 use crate::scan::Match;
 use crate::scan::words::{Lexicon, Words};
 use model::Scorer;
@@ -23,6 +24,7 @@ use safety::Safety;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// The policies that exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -207,6 +209,14 @@ pub struct Scratch {
     words: Words,
     scorer: Scorer,
     matches: Vec<Match>,
+    /// Takes the time of each policy.
+    pub(crate) watch: Option<Watch>,
+}
+
+/// What each policy spent, in nanoseconds. The pass over the words counts for the first policy that works on it.
+pub(crate) struct Watch {
+    pub(crate) clock: Rc<dyn Shared>,
+    pub(crate) spent_ns: [u64; PolicyKind::ALL.len()],
 }
 
 /// Links fit the bits of [`Active`].
@@ -322,6 +332,18 @@ impl Chain {
         self.active_links(active).any(|link| link.policy.reads(direction))
     }
 
+    /// Whether personal data is replaced in every text, both ways.
+    pub(crate) fn redacts(&self, active: Active) -> bool {
+        self.active_links(active).any(|link| match &link.policy {
+            Policy::Pii(pii) => {
+                link.mode == Mode::Enforce
+                    && pii.action() == Action::Redact
+                    && pii.apply_to() == ApplyTo::Both
+            }
+            _ => false,
+        })
+    }
+
     /// What reaching a budget means for this exchange; `None`: it has none.
     pub(crate) fn budget(&self, active: Active) -> Option<(Action, Mode)> {
         self.active_links(active).find_map(|link| match link.policy {
@@ -394,6 +416,7 @@ impl Chain {
             if matches!(&link.policy, Policy::Injection(injection) if !injection.reads(role)) {
                 continue;
             }
+            let started_ns = scratch.watch.as_ref().map_or(0, |watch| watch.clock.now_ns());
             if link.policy.reads_words() && !words_are_read {
                 match direction {
                     Direction::Request => {
@@ -413,7 +436,7 @@ impl Chain {
                 }
                 Policy::Pii(pii) => pii.inspect(text, from, &mut scratch.matches),
                 Policy::Safety(safety) if direction == Direction::Request => {
-                    let Scratch { words, scorer, matches } = &mut *scratch;
+                    let Scratch { words, scorer, matches, .. } = &mut *scratch;
                     safety.judge(&self.request_lexicon, words, scorer, text, matches);
                 }
                 Policy::Safety(safety) => safety.inspect(&scratch.words, text, from, &mut scratch.matches),
@@ -428,6 +451,11 @@ impl Chain {
                 mode: link.mode,
                 score: found.score,
             }));
+            if let Some(watch) = &mut scratch.watch
+                && let Some(spent) = watch.spent_ns.get_mut(link.policy.kind() as usize)
+            {
+                *spent += watch.clock.now_ns().saturating_sub(started_ns);
+            }
         }
     }
 

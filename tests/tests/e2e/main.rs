@@ -11,6 +11,7 @@
 
 mod audit;
 mod budget;
+mod capture;
 mod conformance;
 mod corpus;
 mod cost;
@@ -25,6 +26,7 @@ mod keys;
 mod limits;
 mod matrix;
 mod metrics;
+mod otlp;
 mod quick_start;
 mod router;
 mod routing;

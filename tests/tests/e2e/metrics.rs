@@ -150,6 +150,9 @@ fn every_metric_is_in_a_scrape() {
         "kt_held_bytes_sum{}",
         "kt_vm_starts_total{}",
         "kt_policy_texts_total{policy=\"pii-detector\"}",
+        // The first exchange of each worker is one whose time is taken policy by policy.
+        "kt_policy_sampled_us_count{policy=\"pii-detector\"}",
+        "kt_policy_sampled_us_sum{policy=\"prompt-injection\"}",
     ] {
         await_value(&gateway, series, |value| value > 0.0);
     }

@@ -4,8 +4,12 @@
 //! the request is logged, because the key of a target may stand in it.
 
 use super::Rendering;
+use super::shared_budget::service_cluster;
 use crate::envoy::*;
 use crate::render::plugin::sha256_hex;
+use kt_core::config::Otlp;
+use kt_core::exchange::ATTRIBUTES;
+use kt_core::plan::host_and_port;
 use serde_json::json;
 
 /// Filter state in which the filter leaves its event. Empty: the exchange is not to be logged.
@@ -26,6 +30,7 @@ impl Rendering<'_> {
                 },
             ));
         }
+        loggers.extend(self.collector());
         loggers.push(self.file(
             Some(without_event()),
             SubstitutionFormatString {
@@ -46,6 +51,47 @@ impl Rendering<'_> {
                 log_format,
             }),
         }
+    }
+
+    /// The event as a log record for a collector.
+    fn collector(&self) -> Option<AccessLog> {
+        self.otlp()?;
+        let state = |key: &str| format!("%FILTER_STATE(wasm.{key}:PLAIN)%");
+        let attributes = ATTRIBUTES.iter().map(|(key, name)| KeyValue::text(name, state(key)));
+        let envoys = [
+            KeyValue::text("http.response.status_code", "%RESPONSE_CODE%"),
+            KeyValue::text("url.path", "%PATH(NQ)%"),
+        ];
+        Some(AccessLog {
+            name: "envoy.access_loggers.open_telemetry".into(),
+            // An exchange whose event is not wanted has none of the attributes either.
+            filter: Some(expression("'wasm.kt.otel.verdict' in filter_state")),
+            typed_config: Any::OpenTelemetryAccessLog(OpenTelemetryAccessLog {
+                log_name: "kt".into(),
+                grpc_service: GrpcService {
+                    envoy_grpc: EnvoyGrpc { cluster_name: self.collector_name() },
+                    timeout: Seconds::from_secs(1),
+                },
+                resource_attributes: KeyValues { values: vec![KeyValue::text("service.name", "kt")] },
+                body: AnyValue { string_value: state("kt.event") },
+                attributes: KeyValues { values: attributes.chain(envoys).collect() },
+            }),
+        })
+    }
+
+    /// The collector, where there is one and the chain has events.
+    pub(super) fn otlp(&self) -> Option<&Otlp> {
+        let is_wanted = self.plan.config.policies.chain.iter().any(|entry| entry.name == "audit-logger");
+        self.plan.config.policy.audit_logger.as_ref()?.otlp.as_ref().filter(|_| is_wanted)
+    }
+
+    fn collector_name(&self) -> String {
+        self.service_name("kt_collector")
+    }
+
+    pub(super) fn collector_cluster(&self) -> Option<Cluster> {
+        let (host, port) = host_and_port(&self.otlp()?.address)?;
+        Some(service_cluster(self.collector_name(), "kt_collector", host, port))
     }
 
     /// What Envoy knows, under the names of the audit event.

@@ -73,6 +73,7 @@ impl Rendering<'_> {
             ("ip_allowlist", config.ip_allowlist.is_some()),
             ("cors", config.cors.as_ref().is_some_and(|cors| cors.enabled)),
             ("policy.budget-enforcement.shared", self.shared_budget().is_some()),
+            ("policy.audit-logger.otlp", self.otlp().is_some()),
         ];
         keys.into_iter().find_map(|(key, is_set)| is_set.then_some(key))
     }

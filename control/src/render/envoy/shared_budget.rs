@@ -72,8 +72,13 @@ impl Rendering<'_> {
     }
 
     fn shared_budget_name(&self) -> String {
+        self.service_name("kt_shared_budget")
+    }
+
+    /// Name of the cluster of a service; those of two generations differ.
+    pub(super) fn service_name(&self, name: &str) -> String {
         let generation = self.generation.map(|generation| format!("@{}", generation.number));
-        format!("kt_shared_budget{}", generation.unwrap_or_default())
+        format!("{name}{}", generation.unwrap_or_default())
     }
 
     pub(super) fn shared_budget_filter(&self) -> Option<Extension> {

@@ -1,13 +1,14 @@
 //! What an exchange remembers of itself, for the response headers and for the event.
 
 use super::Exchange;
+use super::capture::Capture;
 use crate::attempt::trail::Trail;
 use crate::budget::Exceeded;
 use crate::chain;
 use crate::config::{Action, Mode};
 use crate::cost::{self, Usd};
 use crate::event::{self, Ended, Event, FindingCount, Latency, PickedBy, Routed, Scanned, Tally, Verdict};
-use crate::measure::{Measured, Sink, texts_read};
+use crate::measure::{Kind, Measured, Sink, texts_read};
 use crate::message::response::Response;
 use crate::message::usage::Usage;
 use crate::message::{Endpoint, Unscanned};
@@ -70,6 +71,10 @@ pub(super) struct Record {
     pub unscanned: Unscanned,
     /// The last score of the answer, as it is written.
     pub quality: Option<String>,
+    /// Texts for the event.
+    pub capture: Option<Box<Capture>>,
+    /// What each policy spent, of an exchange whose time is taken.
+    pub policy_ns: Option<[u64; PolicyKind::ALL.len()]>,
     verdict: Verdict,
     reason: Option<String>,
     warnings: Vec<String>,
@@ -313,6 +318,10 @@ pub(super) fn close(
         let policies = exchange.gateway.chain.readers(exchange.active, direction);
         policies.for_each(|policy| texts_read(policy.name(), texts, sink));
     }
+    let spent = PolicyKind::ALL.into_iter().zip(record.policy_ns.unwrap_or_default());
+    for (policy, ns) in spent.filter(|(_, ns)| *ns > 0) {
+        sink(Kind::Histogram, &["kt_policy_sampled_us;policy=", policy.name()], ns / 1000);
+    }
     let unremarkable = ended == Ended::Completed && record.findings.is_empty() && timing.status < 400;
     if config.audit().log_all_access == Some(false) && unremarkable {
         return None;
@@ -344,8 +353,62 @@ pub(super) fn close(
         unscanned: record.unscanned,
         tally: *tally,
         latency: timing.latency,
+        policy_us: record.policy_ns.as_ref().map(|spent| spent.map(|ns| ns / 1000)),
+        captured: record.capture.as_ref().map(|capture| [&capture.request, &capture.response]),
     };
     Some(event.to_line())
+}
+
+/// Filter state from which Envoy takes the attributes of an event for a collector, and the attributes' names by OpenTelemetry's
+/// conventions for generative AI.
+pub const ATTRIBUTES: [(&str, &str); 8] = [
+    ("kt.otel.operation", "gen_ai.operation.name"),
+    ("kt.otel.provider", "gen_ai.provider.name"),
+    ("kt.otel.request_model", "gen_ai.request.model"),
+    ("kt.otel.response_model", "gen_ai.response.model"),
+    ("kt.otel.input_tokens", "gen_ai.usage.input_tokens"),
+    ("kt.otel.output_tokens", "gen_ai.usage.output_tokens"),
+    ("kt.otel.error", "error.type"),
+    ("kt.otel.verdict", "kt.verdict"),
+];
+
+/// What is known of [`ATTRIBUTES`].
+pub(super) fn attributes(
+    exchange: &Exchange,
+    timing: &Timing,
+    closing: &Closing,
+) -> Vec<(&'static str, String)> {
+    let record = &exchange.record;
+    let operation = match exchange.endpoint {
+        Some(Endpoint::ChatCompletions | Endpoint::Responses) => Some("chat"),
+        Some(Endpoint::Completions) => Some("text_completion"),
+        Some(Endpoint::Embeddings) => Some("embeddings"),
+        Some(Endpoint::Rerank) => Some("rerank"),
+        None => None,
+    };
+    let served = closing.target.as_deref().and_then(|id| exchange.gateway.config.target(id));
+    let provider = served.map(|target| match target.provider.as_str() {
+        "mistral" => "mistral_ai",
+        provider => provider,
+    });
+    let usage = closing.tally.map(|tally| tally.usage).unwrap_or_default();
+    let error = match (record.error_code, timing.status) {
+        ("", 0..400) => None,
+        ("", status) => Some(status.to_string()),
+        (code, _) => Some(code.to_owned()),
+    };
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let values = [
+        owned(operation),
+        owned(provider),
+        owned(exchange.head.model_requested().map(name)),
+        owned(record.model_served.as_deref().map(name)),
+        usage.prompt.map(|count| count.to_string()),
+        usage.completion.map(|count| count.to_string()),
+        error,
+        Some(record.verdict.name().to_owned()),
+    ];
+    ATTRIBUTES.iter().zip(values).filter_map(|((state, _), value)| Some((*state, value?))).collect()
 }
 
 /// A name that others chose, short enough for a log line.

@@ -221,7 +221,9 @@ impl Exchange {
             self.record.unscanned.add(&request.unscanned);
             return Err(self.refuse(Reply::unscannable(kind), Ended::Blocked));
         }
-        match self.inspect_texts(Direction::Request, &request.texts, &[], body, splices) {
+        let blocking = self.inspect_texts(Direction::Request, &request.texts, &[], body, splices);
+        self.capture(Direction::Request, body, splices);
+        match blocking {
             None => Ok(()),
             Some(finding) => Err(self.block(Direction::Request, &finding)),
         }

@@ -178,6 +178,7 @@ impl Exchange {
             }
             (found, failing) => found.or(failing),
         };
+        self.capture(Direction::Response, body, &splices);
         if let Some(finding) = blocking {
             return Err(self.block(Direction::Response, &finding));
         }

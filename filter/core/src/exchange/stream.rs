@@ -166,12 +166,19 @@ impl Exchange {
             return ChunkStep::Replace(out);
         }
         let mut out = Vec::with_capacity(chunk.len() + 256);
+        self.start_watch();
         let outcome = self.feed(&mut stream, chunk, ends, &mut out);
+        self.stop_watch();
         let step = match outcome {
             Ok(()) if out == chunk => ChunkStep::Forward,
             Ok(()) => ChunkStep::Replace(out),
             Err(stop) => self.stop(&mut stream, stop),
         };
+        match &step {
+            ChunkStep::Forward if stream.inspects => self.capture_chunk(chunk),
+            ChunkStep::Replace(out) if stream.inspects => self.capture_chunk(out),
+            _ => {}
+        }
         stream.started |= match &step {
             ChunkStep::Forward => !chunk.is_empty(),
             ChunkStep::Replace(out) => !out.is_empty(),

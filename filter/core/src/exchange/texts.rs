@@ -7,7 +7,7 @@ use super::{Exchange, Gateway};
 use crate::holdback;
 use crate::message::rewrite::Splice;
 use crate::message::text::Text;
-use crate::policy::{Direction, Facts, Finding};
+use crate::policy::{Direction, Facts, Finding, Watch};
 use std::ops::Range;
 
 impl Exchange {
@@ -22,6 +22,7 @@ impl Exchange {
         body: &[u8],
         splices: &mut Vec<Splice>,
     ) -> Option<Finding> {
+        self.start_watch();
         let gateway = self.gateway.clone();
         let chain = &gateway.chain;
         let mut scratch = gateway.scratch.borrow_mut();
@@ -73,7 +74,27 @@ impl Exchange {
                 }
             }
         }
+        drop(scratch);
+        self.stop_watch();
         blocking
+    }
+
+    /// From here on the time of each policy is taken, where this exchange is one whose time is.
+    pub(super) fn start_watch(&self) {
+        if self.is_sampled {
+            let clock = self.gateway.clock.clone();
+            self.gateway.scratch.borrow_mut().watch = clock.map(|clock| Watch { clock, spent_ns: [0; _] });
+        }
+    }
+
+    /// Counts what was taken.
+    pub(super) fn stop_watch(&mut self) {
+        if self.is_sampled
+            && let Some(watch) = self.gateway.scratch.borrow_mut().watch.take()
+        {
+            let spent = self.record.policy_ns.get_or_insert_default();
+            spent.iter_mut().zip(watch.spent_ns).for_each(|(all, spent)| *all += spent);
+        }
     }
 }
 

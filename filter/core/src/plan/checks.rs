@@ -2,7 +2,7 @@
 //!
 //! Each pushes what it finds and goes on. Knows no policy's own settings: those are checked where the policy is compiled.
 
-use crate::config::{Action, PolicyConfig, RateLimit};
+use crate::config::{Action, ApplyTo, Capture, Mode, PolicyConfig, RateLimit};
 use crate::diagnostic::{Diagnostic, nearest};
 use crate::policy::PolicyKind;
 use serde_json::Value;
@@ -79,6 +79,32 @@ pub(super) fn chain(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
                 .push(Diagnostic::error("duplicate-policy", &path, message).help("remove one of the two"));
         }
         conditions(entry, &path, problems);
+    }
+}
+
+/// Where events are sent.
+pub(super) fn otlp(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
+    let otlp = config.policy.audit_logger.as_ref().and_then(|audit| audit.otlp.as_ref());
+    if otlp.is_some_and(|otlp| host_and_port(&otlp.address).is_none()) {
+        let message = "`address` is a host and a port";
+        let help = "such as `collector.internal:4317`";
+        let at = "policy.audit-logger.otlp.address";
+        problems.push(Diagnostic::error("bad-address", at, message).help(help));
+    }
+}
+
+/// Texts are kept only without what `pii-detector` finds.
+pub(super) fn capture(config: &PolicyConfig, problems: &mut Vec<Diagnostic>) {
+    let wants = config.policy.audit_logger.as_ref().is_some_and(|audit| audit.capture == Capture::Redacted);
+    let pii = config.policy.pii_detector.clone().unwrap_or_default();
+    let redacts = pii.action == Action::Redact && pii.apply_to == ApplyTo::Both;
+    let mut chain = config.policies.chain.iter();
+    let is_enforced = chain.any(|entry| entry.name == "pii-detector" && entry.options.mode == Mode::Enforce);
+    if wants && !(redacts && is_enforced) {
+        let message = "texts are only kept where `pii-detector` redacts them, both ways and not in shadow";
+        let help = "put `pii-detector` with `action: redact` in the chain, or take `metadata_only`";
+        let at = "policy.audit-logger.capture";
+        problems.push(Diagnostic::error("capture-unredacted", at, message).help(help));
     }
 }
 

@@ -283,7 +283,7 @@ impl Read for ChainEntry {
 
 object!(Downstream = Downstream::default();
     "pack" pack, "config_sha256" config_sha256, "policies" policies, "policy" policy, "gateway" gateway,
-    "targets" targets, "strategy" strategy, "attempt_role" attempt_role, "shares_budgets" shares_budgets, "models" models,
+    "targets" targets, "strategy" strategy, "attempt_role" attempt_role, "shares_budgets" shares_budgets, "exports" exports, "models" models,
     "router" router, "pattern_automaton" pattern_automaton,
     "assertion_automaton" assertion_automaton);
 object!(Router = Router {
@@ -514,6 +514,7 @@ mod tests {
                 immutable: false,
                 log_all_access: Some(false),
                 capture: Capture::Redacted,
+                otlp: None,
             }),
             budget_enforcement: Some(BudgetEnforcement {
                 limits: vec![
@@ -550,6 +551,7 @@ mod tests {
             strategy: Strategy::LowestCost,
             attempt_role: true,
             shares_budgets: true,
+            exports: true,
             models: vec![Model { id: "m".into(), targets: vec!["one".into()], document: "{}".into() }],
             router: Some(Router {
                 models: vec!["auto".into()],
