@@ -45,21 +45,25 @@ class Variant:
     targets: int = 1
     module: str | None = None
     """Configuration of the benches' own module, in an Envoy that is plain but for it."""
-    without_filter: bool = False
-    """As rendered, but without our filter: what the rest of the configuration costs."""
+    without_filter: str = ""
+    """As rendered, but without our filter: `everywhere`, to see what the rest of the configuration costs, or in `clusters`, to
+    see what the attempt role does."""
 
 
 PLAIN = Variant("plain Envoy", None)
 GATEWAY = Variant("full chain", FULL_CHAIN)
+TWO_TARGETS = Variant("full chain, two targets", FULL_CHAIN, targets=2)
+NO_ATTEMPT_ROLE = Variant("the same without the attempt role", FULL_CHAIN, targets=2, without_filter="clusters")
 # Where the time goes: each policy alone, none at all, and what more than one target costs.
 BREAKDOWN = [
     Variant("a filter that does nothing", None, module="idle"),
-    Variant("as rendered, without the filter", FULL_CHAIN, without_filter=True),
+    Variant("as rendered, without the filter", FULL_CHAIN, without_filter="everywhere"),
     Variant("audit-logger alone", ["audit-logger"]),
     Variant("pii-detector alone", ["pii-detector"]),
     Variant("prompt-injection alone", ["prompt-injection"]),
     Variant("safety-filter alone", ["safety-filter"]),
-    Variant("full chain, two targets", FULL_CHAIN, targets=2),
+    TWO_TARGETS,
+    NO_ATTEMPT_ROLE,
 ]
 
 
@@ -102,10 +106,10 @@ def configuration(variant: Variant, port: int, admin: int, upstream: int) -> Pat
     if rendered.returncode != 0:
         raise BenchError(f"`{' '.join(command)}` failed:\n{rendered.stderr}")
     path.write_text(rendered.stdout)
-    return _without_filter(path, admin) if variant.without_filter else path
+    return _without_filter(path, admin, variant.without_filter) if variant.without_filter else path
 
 
-def _without_filter(path: Path, admin: int) -> Path:
+def _without_filter(path: Path, admin: int, where: str) -> Path:
     """The same configuration without our filter. Envoy itself reads the YAML, which Python's library cannot."""
     command = [envoy_binary(), "-c", str(path), "--concurrency", "1", "--disable-hot-restart", "-l", "critical"]
     environment = os.environ | {KEY_VARIABLE: "bench-upstream-key"}
@@ -124,7 +128,7 @@ def _without_filter(path: Path, admin: int) -> Path:
     bootstrap = next(config["bootstrap"] for config in configs if "bootstrap" in config)
     # What Envoy says of itself is no configuration.
     bootstrap.pop("node", None)
-    _remove_filter(bootstrap)
+    _remove_filter(bootstrap["static_resources"]["clusters"] if where == "clusters" else bootstrap)
     stripped = path.with_name(f"{path.stem}-stripped.yaml")
     stripped.write_text(json.dumps(bootstrap, indent=1))
     return stripped

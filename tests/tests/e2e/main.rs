@@ -10,6 +10,7 @@
 )]
 
 mod audit;
+mod broken;
 mod budget;
 mod capture;
 mod conformance;

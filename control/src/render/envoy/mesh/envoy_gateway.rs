@@ -203,6 +203,12 @@ fn http_route(plan: &Plan) -> HttpRoute {
     HttpRoute { parent_refs: vec![ParentReference { name: NAME.into() }], rules: rules.collect() }
 }
 
+/// Where Envoy Gateway's names of routes end in the host that they serve, this one ends in `*`: neither the listener nor the route
+/// names a host. Before it stand kind, namespace and name of the route, and the numbers of rule and match.
+fn first_route(mesh: &Mesh) -> String {
+    format!("httproute/{}/{NAME}/rule/0/match/0/*", mesh.namespace)
+}
+
 /// The name that Envoy Gateway gives the filter of an `EnvoyExtensionPolicy`.
 fn filter(mesh: &Mesh) -> String {
     format!("envoy.filters.http.wasm/envoyextensionpolicy/{}/{NAME}/wasm/0", mesh.namespace)
@@ -247,7 +253,7 @@ fn patches(rendering: &Rendering, mesh: &Mesh) -> Result<Vec<JsonPatch>, Error> 
     let limit = PatchValue::Value(json!(rendering.buffer_bytes()));
     patch(ROUTES, &listener, Some(host), Some("/request_body_buffer_limit"), limit);
     let route = rendering.api_route();
-    let first = format!("$..routes[?(@.name=='httproute/{}/{NAME}/rule/0/match/0/*')]", mesh.namespace);
+    let first = format!("$..routes[?(@.name=='{}')]", first_route(mesh));
     if let Action::Route(action) = route.action {
         patch(ROUTES, &listener, Some(&first), Some("/route"), PatchValue::RouteAction(action));
     }
