@@ -92,8 +92,8 @@ impl Exchange {
         body: &[u8],
         splices: &mut Vec<Splice>,
     ) -> Option<Finding> {
-        let mut numbers: Vec<u32> = answer.texts.iter().map(|text| text.choice).collect();
-        numbers.extend(answer.finish_reasons.iter().map(|(choice, _)| *choice));
+        let mut numbers: Vec<u64> = answer.texts.iter().map(|text| text.choice.into()).collect();
+        numbers.extend(answer.finish_reasons.iter().map(|(choice, _)| u64::from(*choice)));
         numbers.sort_unstable();
         numbers.dedup();
         let mut blocking = None;
@@ -101,7 +101,7 @@ impl Exchange {
             Some((quality, _)) => quality.message().to_owned(),
             None => return None,
         };
-        for number in numbers.into_iter().filter(|number| *number != OUTSIDE) {
+        for number in numbers.into_iter().map(|number| number as u32).filter(|number| *number != OUTSIDE) {
             let texts = || answer.texts.iter().filter(|text| text.choice == number);
             let mut choice = Choice::default();
             for text in texts() {

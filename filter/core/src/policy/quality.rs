@@ -197,7 +197,7 @@ impl Quality {
         let (text, wanted) = match assertion.case_sensitive {
             true => (text.trim(), assertion.value.as_str()),
             false => {
-                (folded, value) = (text.trim().to_lowercase(), assertion.value.to_lowercase());
+                (folded, value) = (prose::lower(text.trim()), prose::lower(&assertion.value));
                 (folded.as_str(), value.as_str())
             }
         };

@@ -2,6 +2,8 @@
 //!
 //! Judges no JSON and decides nothing. Invariant: reads a bounded number of bytes again for each byte of the text.
 
+use crate::fnv;
+
 /// Where a refusal shows: its beginning.
 const REFUSAL_BYTES: usize = 240;
 /// A longer answer did more than refuse.
@@ -90,7 +92,7 @@ pub(super) fn is_refusal(text: &str) -> bool {
     }
     let start = text.trim_start();
     let start = start.get(..start.floor_char_boundary(REFUSAL_BYTES)).unwrap_or_default();
-    let start = start.to_lowercase().replace('’', "'");
+    let start = lower(start).replace('’', "'");
     UNWILLING.iter().any(|phrase| {
         start.find(phrase).and_then(|at| start.get(at + phrase.len()..)).is_some_and(|rest| {
             let sentence = rest.split(['.', '!', '?', '\n']).next().unwrap_or_default();
@@ -142,7 +144,8 @@ pub(super) fn is_loop(text: &str) -> bool {
     if at_the_end {
         return true;
     }
-    let mut lines: Vec<&str> = text.lines().map(str::trim).filter(|line| line.len() >= 12).collect();
+    let lines = text.lines().map(str::trim).filter(|line| line.len() >= 12);
+    let mut lines: Vec<u64> = lines.map(|line| fnv::add(fnv::EMPTY, line.as_bytes())).collect();
     let count = lines.len();
     lines.sort_unstable();
     lines.dedup();
@@ -232,7 +235,7 @@ pub(crate) fn language(text: &str) -> Option<Language> {
     }
     let mut counts = [0_usize; 7];
     for word in text.split(|letter: char| !letter.is_alphabetic()).filter(|word| word.len() <= 12) {
-        let word = word.to_lowercase();
+        let word = lower(word);
         for (count, (_, words)) in counts.iter_mut().zip(WORDS) {
             *count += usize::from(words.contains(&word.as_str()));
         }
@@ -335,8 +338,13 @@ static ABOUT_LANGUAGES: &[&str] = &[
 
 /// The text speaks of languages, so the answer may be in another one.
 pub(crate) fn speaks_of_languages(text: &str) -> bool {
-    let lower = text.to_lowercase();
+    let lower = lower(text);
     ABOUT_LANGUAGES.iter().any(|word| lower.contains(word))
+}
+
+/// A text in small letters, one by one: which sigma ends a Greek word makes no difference here.
+pub(super) fn lower(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]

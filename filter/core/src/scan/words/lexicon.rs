@@ -94,15 +94,8 @@ impl Lexicon {
                 }
             }
         }
-        known.sort_unstable_by_key(|word| word.0);
-        known.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            if same {
-                kept.1 = kept.1 | next.1;
-            }
-            same
-        });
-        let size = (known.len() * 2).next_power_of_two().max(16);
+        let known = merged(&known);
+        let size = slots_for(known.len());
         let mut lexicon = Lexicon {
             filter: Box::new([0; FILTER_WORDS]),
             slots: vec![0; size],
@@ -224,6 +217,36 @@ impl Lexicon {
             *slot = hash >> 16 << 16 | u64::from(set);
         }
     }
+}
+
+/// A power of two, so that at most half of the slots are taken.
+fn slots_for(words: usize) -> usize {
+    (words * 2).next_power_of_two().max(16)
+}
+
+/// The words, each once and with all its classes. By a table, because sorting is eight kilobytes of code that Envoy compiles.
+fn merged(words: &[(u64, Classes)]) -> Vec<(u64, Classes)> {
+    let mut places = vec![usize::MAX; slots_for(words.len())];
+    let shift = 64 - places.len().trailing_zeros();
+    let mut merged: Vec<(u64, Classes)> = Vec::with_capacity(words.len());
+    for (hash, classes) in words {
+        let mut at = (hash >> shift) as usize;
+        while let Some(place) = places.get_mut(at) {
+            match merged.get_mut(*place) {
+                None => {
+                    *place = merged.len();
+                    merged.push((*hash, *classes));
+                    break;
+                }
+                Some(known) if known.0 == *hash => {
+                    known.1 = known.1 | *classes;
+                    break;
+                }
+                Some(_) => at = (at + 1) & (places.len() - 1),
+            }
+        }
+    }
+    merged
 }
 
 #[inline(always)]
