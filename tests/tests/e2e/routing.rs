@@ -462,8 +462,15 @@ fn attempts_by_outcome_add_up_to_what_the_upstreams_saw() {
 }
 
 #[test]
-fn a_single_target_without_an_address_is_a_service_that_is_not_there() {
-    let fleet = Fleet::start(1, &json!({}), &[json!({"base_url": "http://nowhere.invalid/v1"})]);
+fn targets_without_an_address_are_a_service_that_is_not_there() {
+    let nowhere = || json!({"base_url": "http://nowhere.invalid/v1"});
+    check_not_there(&[nowhere()]);
+    check_not_there(&[nowhere(), nowhere()]);
+}
+
+#[track_caller]
+fn check_not_there(targets: &[Value]) {
+    let fleet = Fleet::start(1, &json!({}), targets);
     let reply = fleet.gateway.send(&chat("Hi"));
     let error = &reply.json()["error"];
     assert_eq!((reply.status, &error["code"]), (503, &json!("upstream_unavailable")), "{}", reply.text());

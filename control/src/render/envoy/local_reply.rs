@@ -120,6 +120,15 @@ const REPLIES: &[Reply] = &[
         retry: Retry::Usual,
     },
     Reply {
+        // The last attempt went to the address that stands for one that is missing: see `cluster::nowhere`.
+        when: When::Expression("response.code_details != '' && upstream.address == '127.0.0.1:0'"),
+        status: Some(503),
+        kind: UPSTREAM,
+        code: "upstream_unavailable",
+        message: "No target could be reached.",
+        retry: Retry::Usual,
+    },
+    Reply {
         when: When::Flags(&["UF", "UC", "UR", "URX", "LR", "UPE"]),
         status: Some(502),
         kind: UPSTREAM,
