@@ -162,8 +162,9 @@ pub struct Outcome {
 #[derive(Debug, Clone)]
 pub struct Scorer {
     coefficients: [Coefficients; MODELS],
-    /// A bit for each feature of this reading.
+    /// A bit for each feature of this reading, and whether there are any.
     seen: Box<[u64; BUCKETS / 64]>,
+    marked: bool,
     pairing: Pairing,
     passage: Option<Range<usize>>,
     whole: Segment,
@@ -198,6 +199,7 @@ impl Default for Scorer {
             held: 0,
             unfinished: false,
             seen: Box::new([0; BUCKETS / 64]),
+            marked: false,
             pairing: Pairing::default(),
             passage: None,
             whole: Segment::default(),
@@ -228,7 +230,7 @@ impl Scorer {
     }
 
     fn clear(&mut self) {
-        if self.whole.features > 0 {
+        if std::mem::take(&mut self.marked) {
             self.seen.fill(0);
         }
         self.pairing = Pairing::default();
@@ -274,16 +276,20 @@ impl Scorer {
         self.whole.add(segment);
         self.whole.start = start;
         let mut lively = false;
-        for (model, best) in self.best.iter_mut().enumerate() {
-            let of = |part: &Segment| part.sums.get(model).copied().unwrap_or(0) as f32;
-            let (least, gate) = self.bounds.get(model).copied().unwrap_or_default();
+        let sums = window.sums.into_iter().zip(segment.sums);
+        for ((best, (least, gate)), (of_window, of_segment)) in
+            self.best.iter_mut().zip(self.bounds).zip(sums)
+        {
             // The square, with its sign, orders as the value does, and has no root.
-            let square = |part: &Segment| of(part) * of(part).abs() / (part.features as f32).max(least);
-            let value = square(&window);
+            let square = |sum: i32, features: u32| {
+                let sum = sum as f32;
+                sum * sum.abs() / (features as f32).max(least)
+            };
+            let value = square(of_window, window.features);
             if value > best.square || best.end == 0 {
                 *best = Best { square: value, start: window.start, end: window.end };
             }
-            lively |= square(&segment) >= gate;
+            lively |= square(of_segment, segment.features) >= gate;
         }
         lively
     }
@@ -350,32 +356,50 @@ impl Sink for Scorer {
     }
 
     fn take(&mut self, text: &[u8], tokens: &[Token]) {
+        const { assert!(2 * SEGMENT_TOKENS < 1 << 8) };
         let rows = rows();
         let mut lively = 0;
+        let (mut pairing, first) = (self.pairing, self.whole.features == 0);
         for (number, tokens) in tokens.chunks(SEGMENT_TOKENS).enumerate() {
-            let [mut injection, mut safety] = [0; MODELS];
-            let mut features = 0;
+            // Both sums and the number of features in one: no segment has so many features that one reaches into the next.
+            let mut packed: u64 = 0;
             let seen = &mut *self.seen;
             let mut count = |feature: u16| {
                 let feature = usize::from(feature);
                 #[allow(clippy::indexing_slicing, reason = "sixteen bits index 65,536 entries")]
                 let (row, seen) = (&rows[feature], &mut seen[feature / 64]);
-                let fresh = !*seen >> (feature % 64) & 1;
+                let known = *seen >> (feature % 64) & 1;
                 *seen |= 1 << (feature % 64);
-                let [first, second] = *row;
-                let mask = -(fresh as i32);
-                injection += i32::from(first.cast_signed()) & mask;
-                safety += i32::from(second.cast_signed()) & mask;
-                features += fresh as u32;
+                // Weights from 0 on, so that nothing is borrowed.
+                let row = u64::from(u16::from_le_bytes(*row) ^ 0x8080);
+                let row = (row | row << 24) & 0x00ff_0000_00ff | 1 << 56;
+                packed += row & known.wrapping_sub(1);
             };
             self.pairing.of(text, tokens, |_, single, pair| {
                 count(single);
                 count(pair);
             });
+            let features = (packed >> 56) as u32;
+            let sum = |shift: u32| (packed >> shift & 0xffff) as i32 - 128 * features as i32;
             let start = tokens.first().map_or(0, |token| token.start);
-            let end = tokens.last().map_or(0, |token| token.end);
-            let closed = self.close(Segment { sums: [injection, safety], features, start, end });
+            let end = tokens.last().map_or(0, Token::end);
+            let closed = self.close(Segment { sums: [sum(0), sum(32)], features, start, end });
             lively |= u32::from(closed) << number;
+        }
+        // A first batch that is not full is all there is.
+        self.marked = !(first && tokens.len() <= SHORT);
+        if !self.marked {
+            let seen = &mut *self.seen;
+            let mut forget = |feature: u16| {
+                #[allow(clippy::indexing_slicing, reason = "sixteen bits, of which six are left out")]
+                {
+                    seen[usize::from(feature) / 64] = 0;
+                }
+            };
+            pairing.of(text, tokens, |_, single, pair| {
+                forget(single);
+                forget(pair);
+            });
         }
         if self.passage.is_none() {
             // A short text costs little, and says too little to be sure that it is calm.

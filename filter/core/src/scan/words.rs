@@ -217,16 +217,17 @@ impl Words {
         let Some(first) = tokens.first() else { return };
         let (mut ordinal, mut sentence, mut last_end) = (place.0 + APART, place.1 + 2, first.start as usize);
         for token in tokens {
-            let (start, end) = (token.start as usize, token.end as usize);
+            let (start, end) = (token.start as usize, token.end() as usize);
             if start > last_end + 1 || start == last_end + 1 && bytes.get(last_end) != Some(&b' ') {
                 sentence += u32::from(sentence::ends(bytes.get(last_end..start).unwrap_or_default()));
             }
             last_end = end;
             if let Some(classes) = lexicon.find(token.hash) {
-                let Token { start, end, mut hash, mut disguised } = *token;
+                let (mut hash, mut disguised) = (token.hash, token.is_disguised());
                 if disguised && let Some(plain) = spelled_so(lexicon, bytes, token) {
                     (hash, disguised) = (plain, false);
                 }
+                let (start, end) = (token.start, token.end());
                 self.hits.push(Hit { start, end, ordinal, sentence, hash, classes, disguised });
             }
             ordinal += 1;
@@ -293,7 +294,7 @@ impl Words {
 /// The hash of a word that the lexicon spells with these digits, `base64`: they are no disguise.
 #[inline(never)]
 fn spelled_so(lexicon: &Lexicon, text: &[u8], token: &Token) -> Option<u64> {
-    let (start, end) = (token.start as usize, token.end as usize);
+    let (start, end) = (token.start as usize, token.end() as usize);
     let word = text.get(start..end).filter(|word| word.len() <= MAX_FOLDED_BYTES && word.is_ascii())?;
     let plain = Folded::plain(text, start, start + word.len()).hash();
     lexicon.find(plain).map(|_| plain)
@@ -304,7 +305,7 @@ fn places(lively: &Lively) -> Vec<(usize, usize)> {
     let ends = lively.stretches.iter().skip(1).map(|begin| *begin as usize).chain([lively.tokens.len()]);
     let of = |(begin, end): (&u32, usize)| {
         let tokens = lively.tokens.get(*begin as usize..end).unwrap_or_default();
-        Some((tokens.first()?.start as usize, tokens.last()?.end as usize))
+        Some((tokens.first()?.start as usize, tokens.last()?.end() as usize))
     };
     lively.stretches.iter().zip(ends).filter_map(of).collect()
 }

@@ -106,7 +106,7 @@ impl Pairing {
                 left = marked(between);
             }
             each(token, single(token.hash), pair(left, token.hash));
-            (left, last_end) = (token.hash, token.end);
+            (left, last_end) = (token.hash, token.end());
         }
         (self.left, self.last_end) = (left, Some(last_end));
     }

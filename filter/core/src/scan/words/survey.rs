@@ -196,8 +196,7 @@ impl Survey {
                 }
                 let word = Folded::plain(text.as_bytes(), start, end);
                 let disguised = word.is_leet();
-                let (start, end) = (start as u32, end as u32);
-                tokens.add(Token { start, end, hash: word.feature(), disguised });
+                tokens.add(Token::new(start, end, word.feature(), disguised));
                 self.look_up(lexicon, &word);
                 return;
             }
@@ -205,8 +204,7 @@ impl Survey {
         let mut words = OddWords::new(text, lexicon.folder(), start, end, Some(lexicon));
         let mut word = OddWords::blank();
         while words.next(&mut word, Some(tokens)) {
-            let (start, end, disguised) = (word.start as u32, word.end as u32, word.disguised);
-            tokens.add(Token { start, end, hash: word.feature(), disguised });
+            tokens.add(Token::new(word.start, word.end, word.feature(), word.disguised));
             self.look_up(lexicon, &word);
             if word.end == text.len() {
                 self.open = word.start;

@@ -12,12 +12,33 @@ const BATCH: usize = 256;
 pub struct Token {
     /// First byte in the text.
     pub start: u32,
-    /// Byte after its last.
-    pub end: u32,
+    /// Byte after its last, and [`DISGUISED`].
+    ends: u32,
     /// What a model knows it by.
     pub hash: u64,
+}
+
+/// It did not look like this: in the bit that no text is long enough to need, so that a token has sixteen bytes.
+const DISGUISED: u32 = 1 << 31;
+
+impl Token {
+    /// A token from `start` to before `end`.
+    #[inline(always)]
+    pub fn new(start: usize, end: usize, hash: u64, disguised: bool) -> Token {
+        Token { start: start as u32, ends: end as u32 | if disguised { DISGUISED } else { 0 }, hash }
+    }
+
+    /// Byte after its last.
+    #[inline(always)]
+    pub fn end(&self) -> u32 {
+        self.ends & !DISGUISED
+    }
+
     /// It did not look like this.
-    pub disguised: bool,
+    #[inline(always)]
+    pub fn is_disguised(&self) -> bool {
+        self.ends & DISGUISED != 0
+    }
 }
 
 /// Stretches of tokens that are worth a closer look, each with its neighbours.
@@ -38,7 +59,7 @@ impl Lively {
 
     /// Adds tokens; those that are here already are left out, and a gap begins a new stretch.
     pub fn add(&mut self, tokens: &[Token], follow: bool) {
-        let known = self.tokens.last().map_or(0, |last| last.end);
+        let known = self.tokens.last().map_or(0, Token::end);
         let fresh = tokens.partition_point(|token| token.start < known);
         if !follow || self.tokens.is_empty() {
             self.stretches.push(self.tokens.len() as u32);
@@ -91,7 +112,7 @@ impl<'a> Tokens<'a> {
     /// Adds a token. A block of text may add all of its own before [`Tokens::pass_on`] is called.
     #[inline(always)]
     pub(super) fn push(&mut self, start: usize, end: usize, hash: u64) {
-        self.put(Token { start: start as u32, end: end as u32, hash, disguised: false });
+        self.put(Token::new(start, end, hash, false));
     }
 
     /// Adds a token.
