@@ -93,7 +93,8 @@ impl HttpContext for AttemptFilter {
         let done = trail::lines(&note).count();
         trail::begin(&mut note, &self.target.target, host::now_ns() / 1000);
         host::set_state(state::PLAN, note.as_bytes());
-        if let Some(next) = plan.cluster(done + 1) {
+        // It names this attempt's cluster so far; a second attempt on the same target finds it as it is.
+        if let Some(next) = plan.cluster(done + 1).filter(|next| plan.cluster(done) != Some(next)) {
             host::set_state(state::NEXT, next.as_bytes());
         }
         if self.target.client_key {
