@@ -58,7 +58,7 @@ fn streaming() -> (Streaming, Vec<Vec<u8>>) {
 
 // The limit is for a hundred events.
 #[library_benchmark]
-#[bench::hundred_events(setup = streaming, config = limit(1_560_000))]
+#[bench::hundred_events(setup = streaming, config = limit(1_340_000))]
 fn stream((mut streaming, events): (Streaming, Vec<Vec<u8>>)) -> (Streaming, Vec<Vec<u8>>) {
     for event in &events {
         black_box(streaming.event(black_box(event)).unwrap());
