@@ -127,18 +127,12 @@ impl Holdback {
         }
         let Judge { chain, active, scratch, findings } = judge;
         let mut found = Vec::new();
-        chain.inspect(
-            *active,
-            Direction::Response,
-            Role::Assistant,
-            &self.window,
-            self.open,
-            scratch,
-            &mut found,
-        );
         let mut open = self.window.len();
-        if !ended {
-            let decided = chain.open_from(*active, &self.window, self.open, scratch);
+        if ended {
+            let (direction, role) = (Direction::Response, Role::Assistant);
+            chain.inspect(*active, direction, role, &self.window, self.open, scratch, &mut found);
+        } else {
+            let decided = chain.decide(*active, &self.window, self.open, scratch, &mut found);
             open = decided.by_all();
             // What one policy has decided another may still wait for. Such a match is read again, and with it what stands before
             // it from the match before: its label may be there.

@@ -411,6 +411,34 @@ impl Chain {
         scratch: &mut Scratch,
         findings: &mut Vec<Finding>,
     ) {
+        self.read((active, direction, role), text, from, false, scratch, findings);
+    }
+
+    /// The same for a streamed answer, whose text may go on: also says how far each policy has decided it. What begins
+    /// before and ends behind that is not for certain.
+    pub fn decide(
+        &self,
+        active: Active,
+        text: &str,
+        from: usize,
+        scratch: &mut Scratch,
+        findings: &mut Vec<Finding>,
+    ) -> Decided {
+        self.read((active, Direction::Response, Role::Assistant), text, from, true, scratch, findings)
+    }
+
+    /// `more`: the text may go on.
+    #[inline(never)]
+    fn read(
+        &self,
+        (active, direction, role): (Active, Direction, Role),
+        text: &str,
+        from: usize,
+        more: bool,
+        scratch: &mut Scratch,
+        findings: &mut Vec<Finding>,
+    ) -> Decided {
+        let mut decided = Decided { pii: text.len(), safety: text.len() };
         let mut words_are_read = false;
         for link in self.active_links(active).filter(|link| link.policy.reads(direction)) {
             if matches!(&link.policy, Policy::Injection(injection) if !injection.reads(role)) {
@@ -434,12 +462,18 @@ impl Chain {
                     let data = role == Role::Tool;
                     scratch.matches.extend(injection.inspect(&scratch.words, &scratch.scorer, text, data));
                 }
+                Policy::Pii(pii) if more => decided.pii = pii.decide(text, from, &mut scratch.matches),
                 Policy::Pii(pii) => pii.inspect(text, from, &mut scratch.matches),
                 Policy::Safety(safety) if direction == Direction::Request => {
                     let Scratch { words, scorer, matches, .. } = &mut *scratch;
                     safety.judge(&self.request_lexicon, words, scorer, text, matches);
                 }
-                Policy::Safety(safety) => safety.inspect(&scratch.words, text, from, &mut scratch.matches),
+                Policy::Safety(safety) => {
+                    safety.inspect(&scratch.words, text, from, &mut scratch.matches);
+                    if more {
+                        decided.safety = safety.open_from(&scratch.words, text, from);
+                    }
+                }
                 // Judges whole answers, once they are complete.
                 Policy::Quality(_) | Policy::Audit | Policy::Budget(_) => {}
             }
@@ -455,20 +489,6 @@ impl Chain {
                 && let Some(spent) = watch.spent_ns.get_mut(link.policy.kind() as usize)
             {
                 *spent += watch.clock.now_ns().saturating_sub(started_ns);
-            }
-        }
-    }
-
-    /// The earliest byte at or after `from` that may still become part of a match once more text follows.
-    ///
-    /// Must be called after [`Chain::inspect`] of the same text with the same `scratch`, whose word pass it uses.
-    pub fn open_from(&self, active: Active, text: &str, from: usize, scratch: &Scratch) -> Decided {
-        let mut decided = Decided { pii: text.len(), safety: text.len() };
-        for link in self.active_links(active).filter(|link| link.policy.reads(Direction::Response)) {
-            match &link.policy {
-                Policy::Pii(pii) => decided.pii = pii.open_from(text, from),
-                Policy::Safety(safety) => decided.safety = safety.open_from(&scratch.words, text, from),
-                Policy::Injection(_) | Policy::Quality(_) | Policy::Audit | Policy::Budget(_) => {}
             }
         }
         decided

@@ -30,9 +30,13 @@ fn streamed(text: &str) -> Vec<(&'static str, &str)> {
     for end in (1..=text.len()).filter(|end| text.is_char_boundary(*end)) {
         let window = (released - LOOKBEHIND.min(released)..).find(|at| text.is_char_boundary(*at)).unwrap();
         let piece = &text[window..end];
-        let open = if end < text.len() { USUAL.open_from(piece, released - window) } else { piece.len() };
         let mut matches = Vec::new();
-        USUAL.inspect(piece, released - window, &mut matches);
+        let open = if end < text.len() {
+            USUAL.decide(piece, released - window, &mut matches)
+        } else {
+            USUAL.inspect(piece, released - window, &mut matches);
+            piece.len()
+        };
         released = window + open;
         for find in matches.into_iter().filter(|find| find.start < open) {
             let kind = Identifier::from_name(&find.kind).unwrap().name();
@@ -234,7 +238,7 @@ fn ordinary_streams_wait_for_a_word_at_most() {
     let mut most = 0;
     for (at, letter) in prose.char_indices() {
         let text = &prose[..at + letter.len_utf8()];
-        let waiting = text.len() - USUAL.open_from(text, 0);
+        let waiting = text.len() - USUAL.decide(text, 0, &mut Vec::new());
         held += waiting;
         most = most.max(waiting);
     }

@@ -71,7 +71,7 @@ fn streamed(pii: &Pii, text: &str, pieces: impl IntoIterator<Item = usize>) -> V
     let mut window = String::new();
     let (mut window_start, mut open, mut received) = (0, 0, 0);
     let mut all = Vec::new();
-    let mut collect = |window: &str, window_start: usize, from: usize, until: usize| {
+    let collect = |window: &str, window_start: usize, from: usize, until: usize, all: &mut Vec<Match>| {
         let mut found = Vec::new();
         pii.inspect(window, from - window_start, &mut found);
         all.extend(
@@ -85,10 +85,15 @@ fn streamed(pii: &Pii, text: &str, pieces: impl IntoIterator<Item = usize>) -> V
         window.push_str(&text[received..received + piece]);
         received += piece;
         let before = open;
-        open = window_start + pii.open_from(&window, open - window_start);
+        let mut decided = Vec::new();
+        open = window_start + pii.decide(&window, open - window_start, &mut decided);
         assert!(open >= before && open <= received && text.is_char_boundary(open));
         assert!(received - open <= MAX_HELD_BYTES);
-        collect(&window, window_start, before, open);
+        let known = all.len();
+        collect(&window, window_start, before, open, &mut all);
+        let as_if_it_were_all: Vec<_> = all[known..].iter().map(|find| (find.start, find.end)).collect();
+        let decided = decided.iter().map(|find| (find.start + window_start, find.end + window_start));
+        assert!(decided.eq(as_if_it_were_all), "the two ways to read a stream agree");
         let mut keep = open.saturating_sub(LOOKBEHIND).max(window_start);
         while !text.is_char_boundary(keep) {
             keep += 1;
@@ -96,7 +101,7 @@ fn streamed(pii: &Pii, text: &str, pieces: impl IntoIterator<Item = usize>) -> V
         window.drain(..keep - window_start);
         window_start = keep;
     }
-    collect(&window, window_start, open, usize::MAX);
+    collect(&window, window_start, open, usize::MAX, &mut all);
     all
 }
 

@@ -96,20 +96,24 @@ impl Pii {
 
     /// Matches in `text[from..]`, ordered, not overlapping. May look back at text before `from`, never matches into it.
     pub fn inspect(&self, text: &str, from: usize, matches: &mut Vec<Match>) {
-        let mut turns = Turns::new(self.scanners(), text, from);
-        while let Step::Hit(find) = turns.next(|scanner, from| self.first(scanner, text, from, false)) {
-            let kind = self.kind_of(find.kind);
-            matches.push(Match { kind, start: find.start, end: find.end, score: 1.0 });
-        }
+        self.walk(text, from, false, matches);
     }
 
-    /// Earliest byte at or after `from` that may still become part of (or change) a match once more text follows;
-    /// `text.len()` if none.
-    pub fn open_from(&self, text: &str, from: usize) -> usize {
+    /// The same of a text that may go on: matches that no further text can change, and the earliest byte at or after `from`
+    /// that may still become part of (or change) another; `text.len()` if none.
+    pub fn decide(&self, text: &str, from: usize, matches: &mut Vec<Match>) -> usize {
+        self.walk(text, from, true, matches)
+    }
+
+    fn walk(&self, text: &str, from: usize, more: bool, matches: &mut Vec<Match>) -> usize {
         let mut turns = Turns::new(self.scanners(), text, from);
         loop {
-            if let Step::Open(at) = turns.next(|scanner, from| self.first(scanner, text, from, true)) {
-                return at;
+            match turns.next(|scanner, from| self.first(scanner, text, from, more)) {
+                Step::Hit(find) => {
+                    let kind = self.kind_of(find.kind);
+                    matches.push(Match { kind, start: find.start, end: find.end, score: 1.0 });
+                }
+                Step::Open(at) => return at,
             }
         }
     }

@@ -24,6 +24,13 @@ impl Nibbles {
     /// No byte has a class.
     pub(crate) const NONE: Nibbles = Nibbles { low: [0; 16], high: [0; 16] };
 
+    /// Puts `byte` into `class`.
+    #[allow(clippy::indexing_slicing, reason = "at compile time")]
+    pub(crate) const fn add(&mut self, byte: u8, class: u8) {
+        self.low[(byte & 15) as usize] |= class;
+        self.high[(byte >> 4) as usize] |= class;
+    }
+
     /// Classes of `byte`; a superset of what was put in, since nibbles combine freely.
     #[inline]
     pub(super) const fn of(&self, byte: u8) -> u8 {
@@ -223,6 +230,57 @@ mod x86 {
             // SAFETY: sixteen bytes behind a reference.
             unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), found) };
         }
+    }
+}
+
+/// For each of `wanted`, a bit for each byte that has one of its classes; and a bit for each that is no ASCII.
+#[inline(always)]
+pub(crate) fn masks(nibbles: &Nibbles, wanted: [u8; 3], block: &[u8; 64]) -> [u64; 4] {
+    let mut masks = [0; 4];
+    for (n, bytes) in block.as_chunks::<16>().0.iter().enumerate() {
+        for (mask, found) in masks.iter_mut().zip(classes::masks(nibbles, wanted, bytes)) {
+            *mask |= u64::from(found) << (16 * n);
+        }
+    }
+    masks
+}
+
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod classes {
+    use super::Nibbles;
+    use core::arch::wasm32::*;
+
+    #[inline(always)]
+    pub(super) fn masks(nibbles: &Nibbles, [a, b, c]: [u8; 3], bytes: &[u8; 16]) -> [u16; 4] {
+        // SAFETY: sixteen bytes behind a reference, any alignment.
+        let load = |bytes: &[u8; 16]| unsafe { v128_load(bytes.as_ptr().cast()) };
+        let bytes = load(bytes);
+        let by_low = i8x16_swizzle(load(&nibbles.low), v128_and(bytes, u8x16_splat(15)));
+        let classes = v128_and(by_low, i8x16_swizzle(load(&nibbles.high), u8x16_shr(bytes, 4)));
+        let without = |wanted| u8x16_eq(v128_and(classes, u8x16_splat(wanted)), u8x16_splat(0));
+        [
+            !u8x16_bitmask(without(a)),
+            !u8x16_bitmask(without(b)),
+            !u8x16_bitmask(without(c)),
+            u8x16_bitmask(bytes),
+        ]
+    }
+}
+
+#[cfg(not(all(target_arch = "wasm32", target_feature = "simd128")))]
+mod classes {
+    use super::Nibbles;
+
+    pub(super) fn masks(nibbles: &Nibbles, wanted: [u8; 3], bytes: &[u8; 16]) -> [u16; 4] {
+        let mut masks = [0; 4];
+        for byte in bytes.iter().rev() {
+            let classes = nibbles.of(*byte);
+            let [a, b, c] = wanted.map(|wanted| classes & wanted != 0);
+            for (mask, found) in masks.iter_mut().zip([a, b, c, !byte.is_ascii()]) {
+                *mask = *mask << 1 | u16::from(found);
+            }
+        }
+        masks
     }
 }
 

@@ -874,14 +874,16 @@ fn begins_name(text: &Cursor, at: usize) -> bool {
 
 /// The word at the end, if only its first letter is to come, may become a kind of street; where the names begin that would belong to it.
 fn before_kind(text: &Cursor, word: usize) -> Option<usize> {
-    let last = Word::of(text.slice(word, text.len()));
-    if !SUFFIXES.iter().any(|kind| kind.starts_with(last.as_slice())) {
+    if text.before(word, 1) != b' ' {
         return None;
     }
-    let before = word_before(text, word.saturating_sub(1));
-    let name = text.before(word, 1) == b' ' && before + 1 < word && word - 1 - before <= LONGEST_WORD;
-    (name
-        && is_capital([text.before(before + 1, 1), text.before(before + 2, 1)])
-        && is_adjective(text, before, word - 1))
-    .then_some(before)
+    let before = word_before(text, word - 1);
+    let name = before + 1 < word && word - 1 - before <= LONGEST_WORD;
+    // Most words before the last are small, which is asked first.
+    if !name || !is_capital([text.before(before + 1, 1), text.before(before + 2, 1)]) {
+        return None;
+    }
+    let last = Word::of(text.slice(word, text.len()));
+    (SUFFIXES.iter().any(|kind| kind.starts_with(last.as_slice())) && is_adjective(text, before, word - 1))
+        .then_some(before)
 }

@@ -60,12 +60,6 @@ const WORD_LETTERS_HIGH: u8 = 2;
 const WORD_DIGITS: u8 = 4;
 const WORD_UNDERSCORE: u8 = 8;
 
-#[allow(clippy::indexing_slicing, reason = "at compile time")]
-const fn add(nibbles: &mut Nibbles, byte: u8, class: u8) {
-    nibbles.low[(byte & 15) as usize] |= class;
-    nibbles.high[(byte >> 4) as usize] |= class;
-}
-
 const fn class_of(prefix: &[u8]) -> u8 {
     match prefix {
         [first, ..] if first.is_ascii_uppercase() => CAPITAL,
@@ -93,13 +87,13 @@ const fn add_prefix(ahead: &mut [Nibbles; 4], prefix: &[u8], class: u8) {
     let mut n = 0;
     while n < 4 {
         if n < prefix.len() {
-            add(&mut ahead[n], prefix[n], class);
+            ahead[n].add(prefix[n], class);
         } else {
             // Whatever follows a prefix of three bytes, as long as it can be part of a token.
             let mut byte = 0;
             while byte < 128_u8 {
                 if byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' {
-                    add(&mut ahead[n], byte, class);
+                    ahead[n].add(byte, class);
                 }
                 byte += 1;
             }
@@ -146,58 +140,58 @@ const fn tables() -> Tables {
         let digit = byte.is_ascii_digit();
 
         if digit {
-            add(&mut ahead[0], byte, NUMBER);
+            ahead[0].add(byte, NUMBER);
         }
         if digit || letter || matches!(byte, b' ' | b'-' | b'.' | b'/' | b')') {
-            add(&mut ahead[1], byte, NUMBER);
+            ahead[1].add(byte, NUMBER);
         }
         // The rest may be anything, or nothing.
-        add(&mut ahead[2], byte, NUMBER | MIDDLE);
-        add(&mut ahead[3], byte, NUMBER | MIDDLE);
+        ahead[2].add(byte, NUMBER | MIDDLE);
+        ahead[3].add(byte, NUMBER | MIDDLE);
 
         if matches!(byte, b'@' | b':' | b'=' | b'>') {
-            add(&mut ahead[0], byte, MIDDLE);
+            ahead[0].add(byte, MIDDLE);
         }
-        add(&mut ahead[1], byte, MIDDLE);
+        ahead[1].add(byte, MIDDLE);
 
         if matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            add(&mut ahead[0], byte, JOINT);
+            ahead[0].add(byte, JOINT);
         }
         if digit || letter {
-            add(&mut ahead[1], byte, JOINT);
+            ahead[1].add(byte, JOINT);
         }
-        add(&mut ahead[2], byte, JOINT);
-        add(&mut ahead[3], byte, JOINT);
+        ahead[2].add(byte, JOINT);
+        ahead[3].add(byte, JOINT);
 
         if matches!(byte, b'-' | b'"' | b'\'') {
-            add(&mut ahead[0], byte, MARKS);
-            add(&mut ahead[3], byte, MARKS);
+            ahead[0].add(byte, MARKS);
+            ahead[3].add(byte, MARKS);
         }
         if byte == b'-' || byte == b',' {
-            add(&mut ahead[1], byte, MARKS);
+            ahead[1].add(byte, MARKS);
         }
         if byte == b'-' || byte == b' ' {
-            add(&mut ahead[2], byte, MARKS);
+            ahead[2].add(byte, MARKS);
         }
 
         if byte.is_ascii_uppercase() {
-            add(&mut ahead[0], byte, CAPITAL);
-            add(&mut ahead[1], byte, CAPITAL);
+            ahead[0].add(byte, CAPITAL);
+            ahead[1].add(byte, CAPITAL);
         }
         if digit {
-            add(&mut ahead[2], byte, CAPITAL);
-            add(&mut ahead[3], byte, CAPITAL);
+            ahead[2].add(byte, CAPITAL);
+            ahead[3].add(byte, CAPITAL);
         }
 
         if letter {
             let low = byte & 0x1F < 0x10;
-            add(&mut word, byte, if low { WORD_LETTERS_LOW } else { WORD_LETTERS_HIGH });
+            word.add(byte, if low { WORD_LETTERS_LOW } else { WORD_LETTERS_HIGH });
         }
         if digit {
-            add(&mut word, byte, WORD_DIGITS);
+            word.add(byte, WORD_DIGITS);
         }
         if byte == b'_' {
-            add(&mut word, byte, WORD_UNDERSCORE);
+            word.add(byte, WORD_UNDERSCORE);
         }
         n += 1;
     }

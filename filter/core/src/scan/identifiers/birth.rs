@@ -183,6 +183,20 @@ fn is_month(word: &[u8]) -> bool {
     month_letters(word) == 3
 }
 
+/// For each first letter of a month, a bit for each second one.
+static MONTH_LETTERS: [u32; 32] = {
+    let mut bits = [0; 32];
+    let mut n = 0;
+    while n < MONTHS.len() {
+        #[allow(clippy::indexing_slicing, reason = "at compile time")]
+        {
+            bits[(MONTHS[n] & 31) as usize] |= 1 << (MONTHS[n + 1] & 31);
+        }
+        n += 4;
+    }
+    bits
+};
+
 /// How many letters of the word, three at most, begin the name of a month; none if they do not.
 fn month_letters(word: &[u8]) -> usize {
     let mut folded = [0; 3];
@@ -195,8 +209,14 @@ fn month_letters(word: &[u8]) -> usize {
         };
         letters += 1;
     }
+    // Most words end here.
+    let [first, second, _] = folded;
+    let seconds = MONTH_LETTERS.get(usize::from(first & 31)).copied().unwrap_or(0);
+    if letters == 0 || seconds == 0 || letters > 1 && seconds >> (second & 31) & 1 == 0 {
+        return 0;
+    }
     let folded = folded.get(..letters).unwrap_or_default();
-    if MONTHS.chunks_exact(4).any(|month| month.starts_with(folded)) { letters } else { 0 }
+    if MONTHS.as_chunks::<4>().0.iter().any(|month| month.starts_with(folded)) { letters } else { 0 }
 }
 
 /// A date that begins with a month at `start` whose day begins at `digit`.

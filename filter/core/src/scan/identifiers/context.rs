@@ -5,6 +5,7 @@
 
 use super::cursor::{Cursor, is_alphanumeric};
 use super::vocabulary::{Vocabulary, count};
+use crate::scan::simd::{self, Nibbles};
 
 /// How far before a value its labels may begin.
 pub(super) const REACH: usize = 64;
@@ -213,109 +214,123 @@ pub(super) struct Label {
 /// Labels that are remembered of one context; further ones are too far away to matter.
 const MOST_LABELS: usize = 6;
 
-/// The labels before a value, the nearest first.
+/// The labels before a value.
 #[derive(Clone, Copy)]
 pub(super) struct Labels {
+    /// The last of them, each in the slot of its number.
     found: [Label; MOST_LABELS],
     count: usize,
 }
 
 impl Labels {
-    pub(super) fn as_slice(&self) -> &[Label] {
-        self.found.get(..self.count).unwrap_or_default()
+    /// The nearest first.
+    fn nearest_first(&self) -> impl Iterator<Item = &Label> {
+        let slots = (0..self.count).rev().take(MOST_LABELS);
+        slots.filter_map(|number| self.found.get(number % MOST_LABELS))
     }
 
     /// Topics of all labels, as bits, up to the first that announces some other number.
     pub(super) fn topics(&self) -> u32 {
-        self.as_slice()
-            .iter()
+        self.nearest_first()
             .take_while(|label| !label.topic.is_veto())
             .fold(0, |set, label| set | 1 << label.topic as u32)
     }
 
     /// Another kind of number is announced last.
     pub(super) fn vetoed(&self) -> bool {
-        self.as_slice().first().is_some_and(|label| label.topic.is_veto())
+        self.nearest_first().next().is_some_and(|label| label.topic.is_veto())
     }
 
     /// The nearest label is of one of these topics, or stands right before labels that lead up to the nearest.
     pub(super) fn nearest(&self, wanted: u32) -> Option<Label> {
         let mut cut = usize::MAX;
-        self.as_slice()
-            .iter()
-            .take_while(|label| {
-                let near = label.end.saturating_add(NEIGHBOURS) >= cut || cut == usize::MAX;
-                cut = cut.min(label.start);
-                near
-            })
-            .filter(|label| wanted >> label.topic as u32 & 1 != 0)
-            .max_by_key(|label| label.end)
-            .copied()
+        let mut best: Option<Label> = None;
+        for label in self.nearest_first() {
+            if label.end.saturating_add(NEIGHBOURS) < cut && cut != usize::MAX {
+                break;
+            }
+            cut = cut.min(label.start);
+            // The later of two that end together.
+            if wanted >> label.topic as u32 & 1 != 0 && best.is_none_or(|best| label.end >= best.end) {
+                best = Some(*label);
+            }
+        }
+        best
     }
 
     fn push(&mut self, label: Label) {
-        self.found.rotate_right(1);
-        if let Some(first) = self.found.first_mut() {
-            *first = label;
+        if let Some(slot) = self.found.get_mut(self.count % MOST_LABELS) {
+            *slot = label;
         }
-        self.count = (self.count + 1).min(MOST_LABELS);
+        self.count += 1;
     }
 }
 
 /// `passport ID number`, `driver's license / ID card`: labels so near to each other speak of one value.
 const NEIGHBOURS: usize = 12;
 
-/// Where the clause begins in which a value at `start` stands: after a digit, a line, a sentence.
-fn clause(text: &Cursor, start: usize) -> usize {
-    let mut limit = start.saturating_sub(REACH);
-    let mut at = start;
-    while at > limit {
-        let byte = text.before(at, 1);
-        // Most bytes are letters and spaces.
-        if byte.is_ascii_alphabetic() || byte == b' ' {
-            at -= 1;
-            continue;
+/// A clause ends before `at`: after a digit, a line, a sentence. What stands before `limit` does not count.
+fn ends_clause(text: &Cursor, at: usize, limit: usize) -> bool {
+    match text.before(at, 1) {
+        // `Passport number:` on a line of its own announces what stands on the next.
+        b'\n' => {
+            let mut end = at - 1;
+            while end > limit && matches!(text.before(end, 1), b' ' | b'\r' | b'*' | b'\n') {
+                end -= 1;
+            }
+            !matches!(text.before(end, 1), b':' | b'?')
         }
-        let ends = match byte {
-            b';' | b'!' => true,
-            // `Passport number:` on a line of its own announces what stands on the next.
-            b'\n' => {
-                let mut end = at - 1;
-                while end > limit && matches!(text.before(end, 1), b' ' | b'\r' | b'*' | b'\n') {
-                    end -= 1;
-                }
-                !matches!(text.before(end, 1), b':' | b'?')
-            }
-            b'.' => {
-                text.slice(at, at + 1) == b" "
-                    && at >= limit + 5
-                    // `Reisepassnr.` ends no sentence.
-                    && !text.slice(at - 3, at - 1).ends_with(b"nr")
-                    && text.slice(at - 5, at - 1).iter().all(|byte| byte.is_ascii_lowercase())
-            }
-            // A digit by itself may number a label; any other belongs to another value.
-            b'0'..=b'9' => {
-                is_alphanumeric(text.before(at, 2))
-                    || text.slice(at, at + 1).first().copied().is_some_and(is_alphanumeric)
-            }
-            _ => false,
+        b'.' => {
+            text.slice(at, at + 1) == b" "
+                && at >= limit + 5
+                // `Reisepassnr.` ends no sentence.
+                && !text.slice(at - 3, at - 1).ends_with(b"nr")
+                && text.slice(at - 5, at - 1).iter().all(|byte| byte.is_ascii_lowercase())
+        }
+        // A digit by itself may number a label; any other belongs to another value.
+        b'0'..=b'9' => {
+            is_alphanumeric(text.before(at, 2))
+                || text.slice(at, at + 1).first().copied().is_some_and(is_alphanumeric)
+        }
+        _ => true,
+    }
+}
+
+/// A word goes on at `at`, or a letter; scripts that write without spaces have no words.
+fn goes_on(text: &Cursor, at: usize) -> bool {
+    let (before, here) = (text.before(at, 1), text.before(at + 1, 1));
+    let letter = |byte: u8| is_alphanumeric(byte) || (0x80..0xE0).contains(&byte);
+    (0x80..0xC0).contains(&here) || letter(before) && letter(here)
+}
+
+/// What the bytes before a value are, a bit for each: where its clause ends perhaps, letters and digits, capital letters.
+static KINDS: Nibbles = kinds();
+const LOWER: u8 = 1 | 2;
+const UPPER: u8 = 4 | 8;
+const DIGIT: u8 = 16;
+const BREAK: u8 = 32 | 64 | 128;
+
+/// Each class of its own columns and rows, so that none has a byte too many.
+const fn kinds() -> Nibbles {
+    let mut kinds = Nibbles::NONE;
+    let mut n = 0;
+    while n < 128 {
+        let byte = n as u8;
+        let class = match byte {
+            b'a'..=b'o' => 1,
+            b'p'..=b'z' => 2,
+            b'A'..=b'O' => 4,
+            b'P'..=b'Z' => 8,
+            b'0'..=b'9' => DIGIT,
+            b';' => 32,
+            b'!' | b'.' => 64,
+            b'\n' => 128,
+            _ => 0,
         };
-        if ends {
-            break;
-        }
-        at -= 1;
+        kinds.add(byte, class);
+        n += 1;
     }
-    // Not in the middle of a letter or a word; scripts that write without spaces have no words.
-    let continues = |at: usize| {
-        let (before, here) = (text.before(at, 1), text.before(at + 1, 1));
-        let letter = |byte: u8| is_alphanumeric(byte) || (0x80..0xE0).contains(&byte);
-        (0x80..0xC0).contains(&here) || letter(before) && letter(here)
-    };
-    while at == limit && limit > 0 && at < start && continues(at) {
-        at += 1;
-        limit += 1;
-    }
-    at
+    kinds
 }
 
 /// A text without case and accents, other bytes than letters and digits as single spaces, and where each byte came from.
@@ -420,20 +435,149 @@ static ASCII: [u8; 128] = {
 pub(super) fn labels(text: &Cursor, start: usize) -> Labels {
     let mut labels =
         Labels { found: [Label { topic: Topic::Other, start: 0, end: 0 }; MOST_LABELS], count: 0 };
-    let from = clause(text, start);
+    let limit = start.saturating_sub(REACH);
+    let mut padded = [0; REACH];
+    let rest = text.bytes().get(limit..).unwrap_or_default();
+    let block = rest.first_chunk().unwrap_or_else(|| {
+        padded.iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+        &padded
+    });
+    // The text is shorter than the block only at its beginning.
+    let before = u64::MAX >> (REACH - (start - limit)).min(REACH - 1);
+    let [mut breaks, words, capitals, odd] =
+        simd::masks(&KINDS, [BREAK | DIGIT, LOWER | UPPER | DIGIT, UPPER], block)
+            .map(|mask| if start > limit { mask & before } else { 0 });
+    let digits = breaks & words;
+    let mut from = limit;
+    while breaks != 0 {
+        let place = breaks.ilog2() as usize;
+        breaks ^= 1 << place;
+        if ends_clause(text, limit + place + 1, limit) {
+            from = limit + place + 1;
+            break;
+        }
+    }
+    if from == limit && limit > 0 {
+        while from < start && goes_on(text, from) {
+            from += 1;
+        }
+    }
     #[cfg(test)]
     super::cursor::reads::add(start - from);
+    if from == start {
+        return labels;
+    }
+    let skipped = from - limit;
+    if odd >> skipped != 0 {
+        folded_labels(text, from, start, &mut labels);
+        return labels;
+    }
+    let words = words >> skipped << skipped;
+    let small = words & !capitals & !digits;
+    // `dateOfBirth` is three words.
+    let begins = words & !(words << 1) | capitals & words & small << 1;
+    let clause = Clause { block, words, begins, limit };
+    let mut rest = begins;
+    while rest != 0 {
+        let at = rest.trailing_zeros() as usize;
+        rest &= rest - 1;
+        clause.find(at, &mut labels);
+    }
+    labels
+}
+
+/// Bytes before a value, all of them ASCII: [`Folded`] without a copy.
+struct Clause<'a> {
+    block: &'a [u8; REACH],
+    /// Letters and digits.
+    words: u64,
+    /// Those that begin a word.
+    begins: u64,
+    /// Place of the block in the text.
+    limit: usize,
+}
+
+impl Clause<'_> {
+    /// The letter or digit at `at` that goes on a word, in lower case; a space stands for what separates words.
+    #[inline(always)]
+    fn letter(&self, at: usize) -> u8 {
+        let goes_on = self.words & !self.begins;
+        if at < REACH && goes_on >> at & 1 == 1 { self.folded(at) } else { b' ' }
+    }
+
+    #[inline(always)]
+    fn folded(&self, at: usize) -> u8 {
+        self.block.get(at).copied().unwrap_or(0).to_ascii_lowercase()
+    }
+
+    /// The longest labels of each topic at the word that begins at `at`.
+    #[inline(always)]
+    fn find(&self, at: usize, labels: &mut Labels) {
+        let second = self.letter(at + 1);
+        let third = if second == b' ' { b' ' } else { self.letter(at + 2) };
+        let first = [self.folded(at), second, third];
+        if LABELS.has_like(&first) {
+            self.compare(at, first, labels);
+        }
+    }
+
+    #[inline(never)]
+    fn compare(&self, at: usize, first: [u8; 3], labels: &mut Labels) {
+        for (topic, label) in LABELS.like(&first) {
+            let (label, whole) = match label.split_last() {
+                Some((b'.', label)) => (label, true),
+                _ => (label, false),
+            };
+            let Some(mut end) = self.spells(at, label) else { continue };
+            if whole && self.letter(end) != b' ' {
+                continue;
+            }
+            // The rest of the word belongs to the label.
+            while self.letter(end) != b' ' {
+                end += 1;
+            }
+            labels.push(Label { topic, start: self.limit + at, end: self.limit + end });
+        }
+    }
+
+    /// Where the label ends that is spelled from `at` on.
+    fn spells(&self, at: usize, label: &[u8]) -> Option<usize> {
+        let mut at = at;
+        let mut begins = true;
+        for letter in label {
+            if *letter == b' ' {
+                // A word begins behind whatever separates it.
+                let next = u32::try_from(at).ok().and_then(|at| self.begins.checked_shr(at)).unwrap_or(0);
+                if begins || next == 0 || self.letter(at) != b' ' {
+                    return None;
+                }
+                at += next.trailing_zeros() as usize;
+                begins = true;
+                continue;
+            }
+            if *letter != if begins { self.folded(at) } else { self.letter(at) } {
+                return None;
+            }
+            begins = false;
+            at += 1;
+        }
+        Some(at)
+    }
+}
+
+/// [`labels`] of a clause that is not all ASCII.
+#[inline(never)]
+fn folded_labels(text: &Cursor, from: usize, start: usize, labels: &mut Labels) {
     let folded = fold(text, from, start);
     let bytes = folded.as_slice();
     let mut begins = true;
     for (at, byte) in bytes.iter().enumerate() {
         // Chinese and Japanese words have no space between them.
         if (begins || *byte >= 0xE0) && LABELS.has_like(bytes.get(at..).unwrap_or_default()) {
-            find(&folded, at, from, &mut labels);
+            find(&folded, at, from, labels);
         }
         begins = *byte == b' ';
     }
-    labels
 }
 
 /// The longest labels of each topic at one place.
