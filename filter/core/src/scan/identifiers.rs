@@ -35,7 +35,7 @@ mod vocabulary;
 mod wallet;
 
 use super::{Step, simd};
-use cursor::{Cursor, Open, Verdict};
+use cursor::{Around, Cursor, Open, Verdict};
 pub use kind::{Identifier, Identifiers};
 use number::Outline;
 
@@ -118,41 +118,25 @@ impl Scanner<'_> {
         let bytes = self.text.bytes();
         // Classes near the end depend on what is yet to come.
         let known = bytes.len().saturating_sub(if self.text.more() { simd::AHEAD } else { 0 });
-        let mut span = simd::Span::NONE;
-        let mut padded = [0; simd::WINDOW];
+        let mut span = simd::Span::new();
         let mut at = self.floor;
         while at < known {
-            // A span reads one byte back.
-            let whole = at.checked_sub(1).and_then(|from| bytes.get(from..from + simd::WINDOW));
-            let window = whole.unwrap_or_else(|| {
-                let from = at.saturating_sub(1);
-                let rest = bytes.get(from..).unwrap_or_default();
-                let rest = rest.get(..simd::WINDOW - 1).unwrap_or(rest);
-                let lead = usize::from(at == 0);
-                padded = [0; simd::WINDOW];
-                if let Some(to) = padded.get_mut(lead..lead + rest.len()) {
-                    to.copy_from_slice(rest);
-                }
-                let end = (lead + rest.len() + simd::BLOCK + simd::AHEAD).min(simd::WINDOW);
-                padded.get(..end).unwrap_or_default()
-            });
-            simd::classify(&anchor::TABLES, window, wanted, &mut span);
-            let (masks, classes) = (span.masks.as_chunks().0, span.classes.as_chunks::<4>().0);
-            for (n, ([a, b, c, d], classes)) in masks.iter().zip(classes).enumerate() {
-                let mut mask =
-                    u64::from(*a) | u64::from(*b) << 16 | u64::from(*c) << 32 | u64::from(*d) << 48;
+            simd::classify(&anchor::TABLES, bytes, at, wanted, &mut span);
+            for (n, mut mask) in span.masks().enumerate() {
                 while mask != 0 {
-                    let within = mask.trailing_zeros() as usize;
+                    let bit = 64 * n + mask.trailing_zeros() as usize;
                     mask &= mask - 1;
-                    let at = at + 4 * n * simd::BLOCK + within;
-                    let classes = classes.as_flattened().get(within).copied().unwrap_or(0);
-                    let classes = self.borne_out(at, classes);
+                    let at = at + bit - simd::AHEAD;
+                    let mut classes = span.classes(bit);
+                    if let Some(around) = Around::new(bytes, at) {
+                        classes = anchor::borne_out(&around, classes);
+                    }
                     if classes != 0 && at < known {
                         attempt!(self.candidate(at, classes));
                     }
                 }
             }
-            at += simd::SPAN;
+            at += span.len();
         }
         for at in known.max(self.floor)..bytes.len() {
             let classes = simd::classes_at(&anchor::TABLES, bytes, at, beyond) & wanted;
@@ -161,37 +145,6 @@ impl Scanner<'_> {
             }
         }
         Ok(None)
-    }
-
-    /// Those of `classes` that the bytes around `at` do not rule out: most candidates of the prefilter end here.
-    #[inline(always)]
-    fn borne_out(&self, at: usize, classes: u8) -> u8 {
-        let bytes = self.text.bytes();
-        let Some(window) = bytes.get(at..).and_then(|rest| rest.first_chunk::<4>()) else { return classes };
-        let mut left = 0;
-        if classes & anchor::NUMBER != 0 && !number::is_plain(bytes, at) {
-            left |= anchor::NUMBER;
-        }
-        if classes & anchor::WORD != 0 && secret::may_announce(*window) {
-            left |= classes & anchor::WORD;
-        }
-        if classes & anchor::JOINT != 0 && secret::may_join(bytes, at, *window) {
-            left |= anchor::JOINT;
-        }
-        if classes & anchor::MIDDLE != 0 {
-            let [middle, next, ..] = *window;
-            let middle = match middle {
-                b'@' => true,
-                b':' => next == b':' || cursor::is_hex(next) || secret::may_assign(bytes, at) || next > b' ',
-                b'=' | b'>' => secret::may_assign(bytes, at),
-                _ => false,
-            };
-            left |= if middle { anchor::MIDDLE } else { 0 };
-        }
-        if classes & (anchor::CAPITAL | anchor::OTHER) != 0 && anchor::is_prefix(*window) {
-            left |= classes & (anchor::CAPITAL | anchor::OTHER);
-        }
-        left | classes & anchor::MARKS
     }
 
     /// What begins at `at`, or around it where its class is that of a middle.
@@ -237,14 +190,15 @@ impl Scanner<'_> {
     fn starting(&self, at: usize, classes: u8) -> Found {
         use Identifier::*;
         if classes & !anchor::NUMBER != 0 {
-            if classes & (anchor::MARKS | anchor::CAPITAL | anchor::OTHER) != 0 {
+            let dashes = classes & anchor::MARKS != 0 && self.text.before(at + 1, 1) == b'-';
+            if dashes || classes & (anchor::CAPITAL | anchor::OTHER) != 0 {
                 attempt!(self.attempt(Secret, at, secret::verify));
             }
             if classes & (anchor::CAPITAL | anchor::OTHER) != 0 {
                 attempt!(self.attempt(Crypto, at, wallet::bech32));
             }
             if self.set.contains(Secret) {
-                if classes & anchor::MARKS != 0 && self.text.before(at + 1, 1) != b'-' {
+                if classes & anchor::MARKS != 0 && !dashes {
                     attempt!(self.secret(secret::at_quote(&self.text, at, self.floor)));
                 }
                 if classes & anchor::WORD != 0 {

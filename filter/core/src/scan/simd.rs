@@ -6,6 +6,8 @@
 
 #![allow(unsafe_code, reason = "sixteen-byte loads; every one has its bounds argument beside it")]
 
+use core::mem::MaybeUninit;
+
 /// Positions classified by one step.
 pub(super) const BLOCK: usize = 16;
 /// Bytes after a position that its class depends on.
@@ -52,53 +54,113 @@ pub(crate) struct Tables {
 }
 
 /// Blocks that are classified at once, so that what the vector paths prepare is prepared seldom.
-const BLOCKS: usize = 8;
+const BLOCKS: usize = 32;
 
-/// Positions that are classified at once, at most.
-pub(super) const SPAN: usize = BLOCKS * BLOCK;
+/// How many the first time.
+const FIRST_BLOCKS: usize = 4;
 
-/// The bytes that the classes of a whole span depend on: one before it, and [`AHEAD`] after it.
-pub(super) const WINDOW: usize = 1 + SPAN + AHEAD;
-
-/// Positions in a row and their classes.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// What [`classify`] says of positions in a row.
 pub(super) struct Span {
-    /// For each block, a bit for each position with a wanted class.
-    pub(super) masks: [u16; BLOCKS],
-    /// The classes; anything where a mask has no bit.
-    pub(super) classes: [[u8; BLOCK]; BLOCKS],
+    /// For each block, a bit for each position with a wanted class, [`AHEAD`] places higher.
+    masks: [u16; BLOCKS],
+    /// The classes, where a mask has a bit.
+    classes: [MaybeUninit<[u8; BLOCK]>; BLOCKS],
+    /// How many blocks are there.
+    blocks: usize,
+    /// How many positions were classified.
+    len: usize,
 }
 
 impl Span {
-    pub(super) const NONE: Span = Span { masks: [0; BLOCKS], classes: [[0; BLOCK]; BLOCKS] };
+    /// Nothing is classified.
+    #[inline(always)]
+    pub(super) fn new() -> Span {
+        Span { masks: [0; BLOCKS], classes: [MaybeUninit::uninit(); BLOCKS], blocks: 0, len: 0 }
+    }
+
+    /// How many positions were classified.
+    #[inline(always)]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Bits for positions with a wanted class, 64 in each, [`AHEAD`] places higher.
+    #[inline(always)]
+    pub(super) fn masks(&self) -> impl Iterator<Item = u64> {
+        // Blocks beyond the last have no bits; see `seal`.
+        let times = self.blocks.div_ceil(4);
+        self.masks.as_chunks::<4>().0.iter().take(times).map(|[a, b, c, d]| {
+            u64::from(*a) | u64::from(*b) << 16 | u64::from(*c) << 32 | u64::from(*d) << 48
+        })
+    }
+
+    /// The classes of the position with this bit.
+    #[inline(always)]
+    pub(super) fn classes(&self, bit: usize) -> u8 {
+        match self.classes.get(bit / BLOCK) {
+            // SAFETY: blocks are written from the first to the last.
+            Some(block) if bit / BLOCK < self.blocks => unsafe {
+                block.assume_init_ref().get(bit % BLOCK).copied().unwrap_or(0)
+            },
+            _ => 0,
+        }
+    }
+
+    /// Says what the block with this number has.
+    #[inline(always)]
+    fn put(&mut self, n: usize, mask: u16, classes: [u8; BLOCK]) {
+        if let (Some(all), Some(to)) = (self.masks.get_mut(n), self.classes.get_mut(n)) {
+            *all = mask;
+            to.write(classes);
+        }
+    }
+
+    /// After the last block: four are read at a time.
+    #[inline(always)]
+    fn seal(&mut self, blocks: usize) {
+        self.blocks = blocks;
+        self.masks.iter_mut().skip(blocks).take(3).for_each(|mask| *mask = 0);
+    }
 }
 
-/// Classifies what stands between the first byte of `window` and its last [`AHEAD`], in whole blocks; positions beyond have
-/// no bits.
-pub(super) fn classify(tables: &Tables, window: &[u8], wanted: u8, span: &mut Span) {
-    span.masks = [0; BLOCKS];
+/// Classifies positions from `at` on: all up to the end of the text, or as many as a span takes; fewer the first time, because
+/// behind a match all begins again. After the text stand zeros.
+#[inline(never)]
+pub(super) fn classify(tables: &Tables, bytes: &[u8], at: usize, wanted: u8, span: &mut Span) {
+    let most = if span.blocks == 0 { FIRST_BLOCKS } else { BLOCKS };
+    span.blocks = 0;
+    let before = at.checked_sub(1).and_then(|before| bytes.get(before)).copied().unwrap_or(0);
+    let rest = bytes.get(at..).unwrap_or_default();
+    let mut padded = [[0; BLOCK]; 2];
+    // Whether something begins at a position shows three bytes later.
+    let (blocks, len) = if rest.len() > 2 * BLOCK - AHEAD {
+        let blocks = rest.as_chunks().0;
+        let blocks = blocks.get(..most).unwrap_or(blocks);
+        (blocks, blocks.len() * BLOCK - AHEAD)
+    } else {
+        padded.as_flattened_mut().iter_mut().zip(rest).for_each(|(to, byte)| *to = *byte);
+        (&padded[..], rest.len())
+    };
+    span.len = len;
+    // Written below, every one of them.
+    span.seal(blocks.len());
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     {
-        wasm::classify(tables, window, wanted, span);
+        wasm::classify(tables, blocks, before, wanted, span);
     }
     #[cfg(target_arch = "x86_64")]
     {
         if std::arch::is_x86_feature_detected!("ssse3") {
             // SAFETY: the processor has just said that it knows SSSE3.
-            return unsafe { x86::classify(tables, window, wanted, span) };
+            unsafe { x86::classify(tables, blocks, before, wanted, span) };
+        } else {
+            classify_scalar(tables, blocks, before, wanted, span);
         }
-        classify_scalar(tables, window, wanted, span);
     }
     #[cfg(not(any(all(target_arch = "wasm32", target_feature = "simd128"), target_arch = "x86_64")))]
     {
-        classify_scalar(tables, window, wanted, span);
+        classify_scalar(tables, blocks, before, wanted, span);
     }
-}
-
-/// The bytes that the classes of each block depend on.
-#[inline(always)]
-fn blocks(window: &[u8]) -> impl Iterator<Item = &[u8; 1 + BLOCK + AHEAD]> {
-    (0..BLOCKS).map_while(|n| window.get(n * BLOCK..)?.first_chunk())
 }
 
 /// Classes of one position. `beyond` are the classes of a byte after the end of the text.
@@ -118,18 +180,26 @@ pub(super) fn classes_at(tables: &Tables, bytes: &[u8], at: usize, beyond: Optio
 
 /// The twin that the vector paths are compared with, and the fall-back where there are no vectors.
 #[cfg_attr(all(target_arch = "wasm32", target_feature = "simd128"), allow(dead_code))]
-fn classify_scalar(tables: &Tables, window: &[u8], wanted: u8, span: &mut Span) {
-    for (bytes, (mask, classes)) in blocks(window).zip(span.masks.iter_mut().zip(&mut span.classes)) {
-        for (n, class) in classes.iter_mut().enumerate() {
-            *class = classes_at(tables, bytes, 1 + n, None) & wanted;
-            *mask |= u16::from(*class != 0) << n;
+fn classify_scalar(tables: &Tables, blocks: &[[u8; BLOCK]], before: u8, wanted: u8, span: &mut Span) {
+    // With the byte before.
+    let bytes: Vec<u8> = core::iter::once(before).chain(blocks.as_flattened().iter().copied()).collect();
+    for n in 0..blocks.len() {
+        let mut classes = [0; BLOCK];
+        let mut mask = 0;
+        for (bit, class) in classes.iter_mut().enumerate() {
+            let place = 1 + n * BLOCK + bit;
+            if let Some(place) = place.checked_sub(AHEAD).filter(|place| *place > 0) {
+                *class = classes_at(tables, &bytes, place, None) & wanted;
+                mask |= u16::from(*class != 0) << bit;
+            }
         }
+        span.put(n, mask, classes);
     }
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
 mod wasm {
-    use super::{Nibbles, Span, Tables, blocks};
+    use super::{BLOCK, Nibbles, Span, Tables};
     use core::arch::wasm32::*;
     use core::hint::black_box;
 
@@ -139,13 +209,13 @@ mod wasm {
         unsafe { v128_load(bytes.as_ptr().cast()) }
     }
 
+    /// `before`, and all of `here` but its last byte.
     #[inline(always)]
-    fn classes((low, high): (v128, v128), bytes: v128, fifteen: v128) -> v128 {
-        let by_low = i8x16_swizzle(low, v128_and(bytes, fifteen));
-        v128_and(by_low, i8x16_swizzle(high, v128_and(u16x8_shr(bytes, 4), fifteen)))
+    fn shifted(before: v128, here: v128) -> v128 {
+        i8x16_shuffle::<15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30>(before, here)
     }
 
-    pub(super) fn classify(tables: &Tables, window: &[u8], wanted: u8, span: &mut Span) {
+    pub(super) fn classify(tables: &Tables, blocks: &[[u8; BLOCK]], before: u8, wanted: u8, span: &mut Span) {
         // V8 rebuilds every vector constant it can see on each pass of a loop, which costs more than the loop does. Behind
         // `black_box` they are loads, made once.
         let pair = |nibbles: &Nibbles| (load(&nibbles.low), load(&nibbles.high));
@@ -157,26 +227,35 @@ mod wasm {
         let wanted = u8x16_splat(black_box(wanted));
         let fifteen = u8x16_splat(black_box(15));
         let zero = u8x16_splat(0);
-        for (bytes, (mask, out)) in blocks(window).zip(span.masks.iter_mut().zip(&mut span.classes)) {
-            // SAFETY: sixteen bytes from each of the first five of twenty.
-            let [before, a, b, c, d] =
-                unsafe { core::array::from_fn(|n| v128_load(bytes.as_ptr().add(n).cast())) };
-            let boundary = v128_or(u8x16_eq(classes(word, before, fifteen), zero), inside_words);
-            let found = v128_and(
-                v128_and(classes(first, a, fifteen), classes(second, b, fifteen)),
-                v128_and(classes(third, c, fifteen), classes(fourth, d, fifteen)),
-            );
-            let found = v128_and(v128_and(found, wanted), boundary);
-            *mask = !i8x16_bitmask(u8x16_eq(found, zero));
+        // What the last positions of the block before came to.
+        let (mut firsts, mut seconds, mut thirds) = (zero, zero, zero);
+        let mut apart = u8x16_eq(u8x16_splat(tables.word.of(before)), zero);
+        for (n, block) in blocks.iter().enumerate() {
+            let block = load(block);
+            let (low, high) = (v128_and(block, fifteen), v128_and(u16x8_shr(block, 4), fifteen));
+            let of = |pair: (v128, v128)| v128_and(i8x16_swizzle(pair.0, low), i8x16_swizzle(pair.1, high));
+            let no_word = u8x16_eq(of(word), zero);
+            let boundary = v128_or(shifted(apart, no_word), inside_words);
+            apart = no_word;
+            let one = v128_and(v128_and(of(first), wanted), boundary);
+            let two = v128_and(of(second), shifted(firsts, one));
+            firsts = one;
+            let three = v128_and(of(third), shifted(seconds, two));
+            seconds = two;
+            let found = v128_and(of(fourth), shifted(thirds, three));
+            thirds = three;
+            let mask = !u8x16_bitmask(u8x16_eq(found, zero));
+            let mut classes = [0; BLOCK];
             // SAFETY: sixteen bytes behind a reference.
-            unsafe { v128_store(out.as_mut_ptr().cast(), found) };
+            unsafe { v128_store(classes.as_mut_ptr().cast(), found) };
+            span.put(n, mask, classes);
         }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use super::{Nibbles, Span, Tables, blocks};
+    use super::{BLOCK, Nibbles, Span, Tables};
     use core::arch::x86_64::*;
 
     #[inline]
@@ -188,19 +267,25 @@ mod x86 {
 
     #[inline]
     #[target_feature(enable = "ssse3")]
-    fn classes(nibbles: (__m128i, __m128i), bytes: __m128i, fifteen: __m128i) -> __m128i {
-        let by_low = _mm_shuffle_epi8(nibbles.0, _mm_and_si128(bytes, fifteen));
-        _mm_and_si128(by_low, _mm_shuffle_epi8(nibbles.1, _mm_and_si128(_mm_srli_epi16(bytes, 4), fifteen)))
-    }
-
-    #[inline]
-    #[target_feature(enable = "ssse3")]
     fn pair(nibbles: &Nibbles) -> (__m128i, __m128i) {
         (load(&nibbles.low), load(&nibbles.high))
     }
 
+    /// The byte before, and all of `here` but its last byte.
+    #[inline]
     #[target_feature(enable = "ssse3")]
-    pub(super) fn classify(tables: &Tables, window: &[u8], wanted: u8, span: &mut Span) {
+    fn shifted(before: __m128i, here: __m128i) -> __m128i {
+        _mm_alignr_epi8(here, before, 15)
+    }
+
+    #[inline]
+    #[target_feature(enable = "ssse3")]
+    fn classes(nibbles: (__m128i, __m128i), low: __m128i, high: __m128i) -> __m128i {
+        _mm_and_si128(_mm_shuffle_epi8(nibbles.0, low), _mm_shuffle_epi8(nibbles.1, high))
+    }
+
+    #[target_feature(enable = "ssse3")]
+    pub(super) fn classify(tables: &Tables, blocks: &[[u8; BLOCK]], before: u8, wanted: u8, span: &mut Span) {
         let [first, second, third, fourth] = &tables.ahead;
         let (first, second, third, fourth) = (pair(first), pair(second), pair(third), pair(fourth));
         let word = pair(&tables.word);
@@ -208,41 +293,73 @@ mod x86 {
         let wanted = _mm_set1_epi8(wanted.cast_signed());
         let fifteen = _mm_set1_epi8(15);
         let zero = _mm_setzero_si128();
-        for (bytes, (mask, out)) in blocks(window).zip(span.masks.iter_mut().zip(&mut span.classes)) {
-            // SAFETY: sixteen bytes from each of the first five of twenty.
-            let (before, a, b, c, d) = unsafe {
-                let start = bytes.as_ptr();
-                (
-                    _mm_loadu_si128(start.cast()),
-                    _mm_loadu_si128(start.add(1).cast()),
-                    _mm_loadu_si128(start.add(2).cast()),
-                    _mm_loadu_si128(start.add(3).cast()),
-                    _mm_loadu_si128(start.add(4).cast()),
-                )
-            };
-            let boundary = _mm_or_si128(_mm_cmpeq_epi8(classes(word, before, fifteen), zero), inside_words);
-            let found = _mm_and_si128(
-                _mm_and_si128(classes(first, a, fifteen), classes(second, b, fifteen)),
-                _mm_and_si128(classes(third, c, fifteen), classes(fourth, d, fifteen)),
-            );
-            let found = _mm_and_si128(_mm_and_si128(found, wanted), boundary);
-            *mask = !(_mm_movemask_epi8(_mm_cmpeq_epi8(found, zero)) as u16);
+        // What the last positions of the block before came to.
+        let (mut firsts, mut seconds, mut thirds) = (zero, zero, zero);
+        let before = _mm_set1_epi8(tables.word.of(before).cast_signed());
+        let mut apart = _mm_cmpeq_epi8(before, zero);
+        for (n, block) in blocks.iter().enumerate() {
+            let block = load(block);
+            let low = _mm_and_si128(block, fifteen);
+            let high = _mm_and_si128(_mm_srli_epi16(block, 4), fifteen);
+            let no_word = _mm_cmpeq_epi8(classes(word, low, high), zero);
+            let boundary = _mm_or_si128(shifted(apart, no_word), inside_words);
+            apart = no_word;
+            let one = _mm_and_si128(_mm_and_si128(classes(first, low, high), wanted), boundary);
+            let two = _mm_and_si128(classes(second, low, high), shifted(firsts, one));
+            firsts = one;
+            let three = _mm_and_si128(classes(third, low, high), shifted(seconds, two));
+            seconds = two;
+            let found = _mm_and_si128(classes(fourth, low, high), shifted(thirds, three));
+            thirds = three;
+            let mask = !(_mm_movemask_epi8(_mm_cmpeq_epi8(found, zero)) as u16);
+            let mut out = [0; BLOCK];
             // SAFETY: sixteen bytes behind a reference.
             unsafe { _mm_storeu_si128(out.as_mut_ptr().cast(), found) };
+            span.put(n, mask, out);
         }
     }
+}
+
+/// A bit for each digit.
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+#[inline(always)]
+pub(super) fn digits(block: &[u8; BLOCK]) -> u32 {
+    use core::arch::wasm32::*;
+    // SAFETY: sixteen bytes behind a reference, any alignment.
+    let bytes = unsafe { v128_load(block.as_ptr().cast()) };
+    u32::from(u8x16_bitmask(u8x16_lt(u8x16_sub(bytes, u8x16_splat(b'0')), u8x16_splat(10))))
+}
+
+/// A bit for each digit.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(super) fn digits(block: &[u8; BLOCK]) -> u32 {
+    use core::arch::x86_64::*;
+    // SAFETY: every processor of this kind has SSE2; sixteen bytes behind a reference, any alignment.
+    unsafe {
+        let digit = _mm_sub_epi8(_mm_loadu_si128(block.as_ptr().cast()), _mm_set1_epi8(b'0'.cast_signed()));
+        _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit)) as u32
+    }
+}
+
+/// A bit for each digit.
+#[cfg(not(any(all(target_arch = "wasm32", target_feature = "simd128"), target_arch = "x86_64")))]
+pub(super) fn digits(block: &[u8; BLOCK]) -> u32 {
+    block.iter().rev().fold(0, |found, byte| found << 1 | u32::from(byte.is_ascii_digit()))
 }
 
 /// For each of `wanted`, a bit for each byte that has one of its classes; and a bit for each that is no ASCII.
 #[inline(always)]
 pub(crate) fn masks(nibbles: &Nibbles, wanted: [u8; 3], block: &[u8; 64]) -> [u64; 4] {
-    let mut masks = [0; 4];
+    let (mut a, mut b, mut c, mut d) = (0, 0, 0, 0);
     for (n, bytes) in block.as_chunks::<16>().0.iter().enumerate() {
-        for (mask, found) in masks.iter_mut().zip(classes::masks(nibbles, wanted, bytes)) {
-            *mask |= u64::from(found) << (16 * n);
-        }
+        let found = classes::masks(nibbles, wanted, bytes);
+        a |= u64::from(found[0]) << (16 * n);
+        b |= u64::from(found[1]) << (16 * n);
+        c |= u64::from(found[2]) << (16 * n);
+        d |= u64::from(found[3]) << (16 * n);
     }
-    masks
+    [a, b, c, d]
 }
 
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -515,6 +632,10 @@ mod tests {
                 assert_eq!(words >> at & 1 != 0, other || byte.is_ascii_alphabetic());
                 assert_eq!(odd >> at & 1 != 0, other);
             }
+            let block: &[u8; 16] = block.first_chunk().unwrap();
+            for (at, byte) in block.iter().enumerate() {
+                assert_eq!(super::digits(block) >> at & 1 != 0, byte.is_ascii_digit());
+            }
         }
     }
 
@@ -523,11 +644,29 @@ mod tests {
         fn vectors_find_what_the_scalar_twin_finds(
             bytes in proptest::collection::vec(prop_oneof![any::<u8>(), proptest::sample::select(&b"0123@:-.sk_AZeyJ x+("[..])], 0..300),
             wanted in any::<u8>(),
+            at in 0..40_usize,
         ) {
-            let (mut span, mut twin) = (Span::NONE, Span::NONE);
-            classify(&TABLES, &bytes, wanted, &mut span);
-            classify_scalar(&TABLES, &bytes, wanted, &mut twin);
-            prop_assert_eq!(span, twin);
+            let mut span = Span::new();
+            let mut at = at;
+            while at < bytes.len() {
+                classify(&TABLES, &bytes, at, wanted, &mut span);
+                prop_assert!(span.len() > 0 && at + span.len() <= bytes.len());
+                let mut scalar = Span::new();
+                let mut blocks = bytes[at..].to_vec();
+                blocks.resize(span.blocks * BLOCK, 0);
+                let before = at.checked_sub(1).map_or(0, |before| bytes[before]);
+                scalar.seal(span.blocks);
+                classify_scalar(&TABLES, blocks.as_chunks().0, before, wanted, &mut scalar);
+                prop_assert!(span.masks().eq(scalar.masks()));
+                let masks: Vec<u64> = span.masks().collect();
+                for place in 0..span.len() {
+                    let (bit, classes) = (place + AHEAD, classes_at(&TABLES, &bytes, at + place, None) & wanted);
+                    prop_assert_eq!(masks[bit / 64] >> (bit % 64) & 1 == 1, classes != 0);
+                    prop_assert_eq!(span.classes(bit), classes);
+                    prop_assert_eq!(scalar.classes(bit), classes);
+                }
+                at += span.len();
+            }
         }
     }
 }

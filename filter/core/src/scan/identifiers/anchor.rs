@@ -3,26 +3,27 @@
 //! Only a filter: it may pass too much, never too little. Invariant: whatever a recogniser accepts at a place has its class
 //! there, or, for [`MIDDLE`], at its first `@` or `:`.
 
-use super::secret::{PEM, WEB_TOKEN, solid_prefix};
-use super::{Identifier, Identifiers};
+use super::cursor::{Around, is_hex};
+use super::secret::{self, PEM, WEB_TOKEN, solid_prefix, solid_prefixes};
+use super::{Identifier, Identifiers, network, number};
 use crate::scan::simd::{Nibbles, Tables};
 
 /// A digit that is the first of something longer.
-pub(crate) const NUMBER: u8 = 1;
+pub(crate) const NUMBER: u8 = 32;
 /// `@`, `:`, `=` or `>`: the candidate began before it, or begins behind it.
-pub(crate) const MIDDLE: u8 = 2;
+pub(crate) const MIDDLE: u8 = 128;
+/// `-`, `_`, `.` or `~` before a letter or a digit: the candidate began before it.
+pub(crate) const JOINT: u8 = 64;
 /// A word that announces a secret in a sentence: two classes, which together pass a seventh of what one would.
 pub(crate) const WORD: u8 = FEW | MANY;
-const FEW: u8 = 4;
-const MANY: u8 = 8;
-/// `-`, `_`, `.` or `~` before a letter or a digit: the candidate began before it.
-pub(crate) const JOINT: u8 = 16;
+const FEW: u8 = 1;
+const MANY: u8 = 2;
 /// Four dashes; or a quote, a comma, a space and a quote.
-pub(crate) const MARKS: u8 = 32;
+pub(crate) const MARKS: u8 = 4;
 /// Prefixes that begin with a capital letter; two capital letters and two digits.
-pub(crate) const CAPITAL: u8 = 64;
+pub(crate) const CAPITAL: u8 = 8;
 /// Other prefixes.
-pub(crate) const OTHER: u8 = 128;
+pub(crate) const OTHER: u8 = 16;
 
 /// Classes that announce a secret.
 pub(crate) const SECRETS: u8 = MIDDLE | WORD | JOINT | MARKS | CAPITAL | OTHER;
@@ -102,31 +103,94 @@ const fn add_prefix(ahead: &mut [Nibbles; 4], prefix: &[u8], class: u8) {
     }
 }
 
-/// For each second byte of a prefix, a bit for each first one.
-static PREFIXES: [u32; 32] = prefixes();
+/// The first three bytes of prefixes, each in the slot of its hash; where a prefix has two, those and a zero.
+static PREFIXES: [u32; 256] = prefixes();
 
-#[allow(clippy::indexing_slicing, reason = "at compile time")]
-const fn prefixes() -> [u32; 32] {
-    let mut bits = [0; 32];
-    let mut n = 0;
-    while let Some(prefix) = solid_prefix(n) {
-        bits[(prefix[1] & 31) as usize] |= 1 << (prefix[0] & 31);
-        n += 1;
-    }
-    let others = [WEB_TOKEN.as_bytes(), b"bc1", b"BC1"];
-    let mut n = 0;
-    while n < others.len() {
-        bits[(others[n][1] & 31) as usize] |= 1 << (others[n][0] & 31);
-        n += 1;
-    }
-    bits
+/// Multiplied with the bytes of a prefix, gives every prefix a slot of its own.
+const SPREAD: u32 = spread();
+
+const fn hash(prefix: u32, spread: u32) -> usize {
+    (prefix.wrapping_mul(spread) >> 24) as usize
 }
 
-/// Something of class [`CAPITAL`] or [`OTHER`] may begin so.
+/// The bytes of a prefix that count.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn prefix_key(n: usize) -> Option<u32> {
+    let others = [WEB_TOKEN.as_bytes(), b"bc1", b"BC1"];
+    let prefix = match solid_prefix(n) {
+        Some(prefix) => prefix,
+        None if n < solid_prefixes() + others.len() => others[n - solid_prefixes()],
+        None => return None,
+    };
+    Some(u32::from_le_bytes([prefix[0], prefix[1], if prefix.len() > 2 { prefix[2] } else { 0 }, 0]))
+}
+
+/// The slots of all prefixes, unless two fall into one.
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn slots(spread: u32) -> Option<[u32; 256]> {
+    let mut slots = [0; 256];
+    let mut n = 0;
+    while let Some(prefix) = prefix_key(n) {
+        let slot = &mut slots[hash(prefix, spread)];
+        if *slot != 0 && *slot != prefix {
+            return None;
+        }
+        *slot = prefix;
+        n += 1;
+    }
+    Some(slots)
+}
+
+const fn spread() -> u32 {
+    let mut spread = 0x9E37_79B1_u32;
+    while slots(spread).is_none() {
+        spread = spread.wrapping_add(0x3C6E_F372);
+    }
+    spread
+}
+
+const fn prefixes() -> [u32; 256] {
+    match slots(SPREAD) {
+        Some(slots) => slots,
+        None => [0; 256],
+    }
+}
+
+/// Those of `classes` that the bytes around a place do not rule out: most candidates of the prefilter end here.
 #[inline(always)]
-pub(crate) fn is_prefix([first, second, third, fourth]: [u8; 4]) -> bool {
-    third.is_ascii_digit() && fourth.is_ascii_digit()
-        || PREFIXES.get(usize::from(second & 31)).is_some_and(|bits| bits >> (first & 31) & 1 == 1)
+pub(crate) fn borne_out(around: &Around, classes: u8) -> u8 {
+    let mut left = 0;
+    if classes & NUMBER != 0 && !number::is_plain(around) {
+        left |= NUMBER;
+    }
+    if classes & MIDDLE != 0
+        && (around.at(0) == b'@' || secret::may_assign(around) || network::may_begin(around))
+    {
+        left |= MIDDLE;
+    }
+    if classes & JOINT != 0 && secret::may_join(around) {
+        left |= JOINT;
+    }
+    if classes & !(NUMBER | MIDDLE | JOINT) != 0 && may_be_other(around) {
+        left |= classes & !(NUMBER | MIDDLE | JOINT);
+    }
+    left
+}
+
+/// A word that announces a secret, a prefix, marks; asked at once, since nobody can guess which of them it is.
+#[inline(always)]
+fn may_be_other(around: &Around) -> bool {
+    let first = around.four();
+    let [one, two, three, four] = first;
+    let has = |third| {
+        let prefix = u32::from_le_bytes([one, two, third, 0]);
+        PREFIXES.get(hash(prefix, SPREAD)).is_some_and(|slot| *slot == prefix)
+    };
+    let word = secret::may_announce(first) & !secret::is_content(around);
+    let number = three.is_ascii_digit() & four.is_ascii_digit();
+    let prefix = has(three) | (has(0) & is_hex(three) & is_hex(four));
+    let mark = matches!(one, b'"' | b'\'' | b'-');
+    word | number | prefix || mark && (one == b'-' || secret::may_end_key(around))
 }
 
 #[allow(clippy::indexing_slicing, reason = "at compile time")]

@@ -444,9 +444,10 @@ pub(super) fn labels(text: &Cursor, start: usize) -> Labels {
     });
     // The text is shorter than the block only at its beginning.
     let before = u64::MAX >> (REACH - (start - limit)).min(REACH - 1);
-    let [mut breaks, words, capitals, odd] =
-        simd::masks(&KINDS, [BREAK | DIGIT, LOWER | UPPER | DIGIT, UPPER], block)
-            .map(|mask| if start > limit { mask & before } else { 0 });
+    let before = if start > limit { before } else { 0 };
+    let [breaks, words, capitals, odd] =
+        simd::masks(&KINDS, [BREAK | DIGIT, LOWER | UPPER | DIGIT, UPPER], block);
+    let (mut breaks, words, odd) = (breaks & before, words & before, odd & before);
     let digits = breaks & words;
     let mut from = limit;
     while breaks != 0 {

@@ -3,6 +3,8 @@
 //! Recognises nothing. Invariant, and the reason why streaming and one-shot scanning agree: in a text that may go on, no
 //! recogniser learns anything about the bytes after its end, because asking for them is the error [`Open`].
 
+use crate::scan::simd;
+
 /// The answer depends on text that has not come yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Open;
@@ -228,6 +230,46 @@ impl<'a> Cursor<'a> {
             b'-' | b'.' | b'/' => !is_alphanumeric(self.before(start, 2)),
             _ => !is_word(before),
         }
+    }
+}
+
+/// Bytes of a text around a place, for tests that are asked of every candidate: one check of bounds for all of them.
+pub(crate) struct Around<'a>(&'a [u8; 2 * Around::REACH]);
+
+impl<'a> Around<'a> {
+    /// How far it reaches on either side.
+    pub(crate) const REACH: usize = 16;
+
+    /// What is around `at`; `None` near the ends of the text.
+    #[inline(always)]
+    pub(crate) fn new(bytes: &'a [u8], at: usize) -> Option<Self> {
+        let from = at.checked_sub(Around::REACH)?;
+        Some(Around(bytes.get(from..)?.first_chunk()?))
+    }
+
+    /// The byte `ahead` of the place.
+    #[inline(always)]
+    pub(crate) fn at(&self, ahead: usize) -> u8 {
+        self.0.get(Around::REACH + ahead).copied().unwrap_or(0)
+    }
+
+    /// The four bytes from the place on; at once, because small code makes a loop of an array's `map`.
+    #[inline(always)]
+    pub(crate) fn four(&self) -> [u8; 4] {
+        let here: Option<&[u8; Around::REACH]> = self.0.last_chunk();
+        here.and_then(|here| here.first_chunk()).copied().unwrap_or_default()
+    }
+
+    /// The byte `back` before the place.
+    #[inline(always)]
+    pub(crate) fn behind(&self, back: usize) -> u8 {
+        self.0.get(Around::REACH.wrapping_sub(back)).copied().unwrap_or(0)
+    }
+
+    /// A bit for each digit from the place on.
+    #[inline(always)]
+    pub(crate) fn digits(&self) -> u32 {
+        self.0.last_chunk().map_or(0, simd::digits)
     }
 }
 

@@ -4,7 +4,7 @@
 //! [`super`].
 
 use super::context::{self, Labels, Topic, topics};
-use super::cursor::{Cursor, is_alphanumeric};
+use super::cursor::{Around, Cursor, is_alphanumeric};
 use super::kind::{Identifier, Identifiers};
 use super::national::{FORMS, SERIALS, beginning};
 use super::{Found, Hit, address, birth, found, phone};
@@ -21,9 +21,6 @@ const FEWEST: usize = 5;
 
 /// Letters and digits of the longest form, beyond which nobody has to count.
 const MOST: usize = 18;
-
-/// Bytes from the first digit on that tell an ordinary number.
-const WINDOW: usize = 16;
 
 /// Most bytes between a label and a value that has no check of its own.
 const LONGEST_GAP: usize = 34;
@@ -98,10 +95,8 @@ impl Walk<'_> {
     #[inline(always)]
     fn is_ordinary(&self, digit: usize) -> bool {
         let text = &self.text;
-        let Some(window) = text.bytes().get(digit..).and_then(|rest| rest.first_chunk::<WINDOW>()) else {
-            return false;
-        };
-        let (before, second) = (text.before(digit, 1), text.before(digit, 2));
+        let Some(around) = Around::new(text.bytes(), digit) else { return false };
+        let (before, second) = (around.behind(1), around.behind(2));
         let part = match before {
             // In a row of numbers only the first may begin something.
             b' ' => second.is_ascii_digit(),
@@ -111,17 +106,24 @@ impl Walk<'_> {
         if part {
             return true;
         }
-        let digits = window.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let follows = is_alphanumeric(before) || matches!(before, b' ' | b'-') && second.is_ascii_uppercase();
-        if follows || digits > FEWEST || self.set.meets(Identifiers::HEALTHCARE) {
+        if self.set.meets(Identifiers::HEALTHCARE) {
             return false;
         }
-        let at = |n: usize| window.get(n).copied().unwrap_or(b'0');
-        let [next, after, third] = [digits, digits + 1, digits + 2].map(at);
+        if is_alphanumeric(before) {
+            return is_short_word(&around);
+        }
+        let all = around.digits();
+        let digits = all.trailing_ones() as usize;
+        if matches!(before, b' ' | b'-') && second.is_ascii_uppercase() || digits > FEWEST {
+            return false;
+        }
+        let at = |n: usize| around.at(n);
+        let (next, after, third) = (at(digits), at(digits + 1), at(digits + 2));
         // `3.14`, `1,200`
         if matches!(next, b'.' | b',') && after.is_ascii_digit() {
-            let second = window.iter().skip(digits + 1).take_while(|byte| byte.is_ascii_digit()).count();
-            let (next, after) = (at(digits + 1 + second), at(digits + 2 + second));
+            let second = (all >> (digits + 1)).trailing_ones() as usize;
+            let end = digits + 1 + second;
+            let (next, after) = if end < Around::REACH - 1 { (at(end), at(end + 1)) } else { (b'0', b'0') };
             let short = digits == 1 || digits + second <= FEWEST;
             return short && second != 4 && !is_joined(next, after) && next != b'.';
         }
@@ -141,8 +143,8 @@ impl Walk<'_> {
             b',' if after == b' ' => Some(digits + 2),
             _ => None,
         };
-        let name = name.and_then(|name| window.get(name..)?.first_chunk());
-        name.is_none_or(|name| !address::may_begin_street(*name)) && !address::may_follow_street(text, digit)
+        let name = name.map(|name| [at(name), at(name + 1), at(name + 2)]);
+        name.is_none_or(|name| !address::may_begin_street(name)) && !address::may_follow_street(text, digit)
     }
 
     /// What has its first digit at `digit`, the earliest first.
@@ -376,6 +378,29 @@ impl Lazy {
     fn before(&mut self, text: &Cursor, at: usize) -> Labels {
         if at == self.at { *self.of(text) } else { context::labels(text, at) }
     }
+}
+
+/// The word around a digit that has letters before it begins nothing: `v2`, `u32`; there is a digit before it, or it is short
+/// and neither what stands before it nor what follows belongs to it.
+#[inline(always)]
+fn is_short_word(around: &Around) -> bool {
+    let mut head = 1;
+    while head <= FEWEST && is_alphanumeric(around.behind(head)) {
+        if around.behind(head).is_ascii_digit() {
+            return true;
+        }
+        head += 1;
+    }
+    let mut tail = 1;
+    while tail <= FEWEST && is_alphanumeric(around.at(tail)) {
+        tail += 1;
+    }
+    let prefixed = matches!(around.behind(head), b' ' | b'-') && around.behind(head + 1).is_ascii_uppercase();
+    let (next, after) = (around.at(tail), around.at(tail + 1));
+    let goes_on = matches!(next, b' ' | b'-' | b'.' | b'/' | b'+')
+        && is_alphanumeric(after)
+        && !after.is_ascii_lowercase();
+    head - 1 + tail <= FEWEST && !prefixed && !goes_on
 }
 
 /// A value may go on with these two bytes after a number.

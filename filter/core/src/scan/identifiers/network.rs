@@ -2,7 +2,7 @@
 //!
 //! Invariant: a time, a ratio or a path of a programming language is no address.
 
-use super::cursor::{Class, Cursor, Open, Verdict, is_hex, is_word};
+use super::cursor::{Around, Class, Cursor, Open, Verdict, is_hex, is_word};
 use super::number::ipv4_shape;
 
 /// Groups of an IPv6 address, RFC 4291.
@@ -22,6 +22,17 @@ pub(super) fn start(text: &Cursor, colon: usize, floor: usize) -> Option<usize> 
         }
     }
     (start >= floor && begins(text, start)).then_some(start)
+}
+
+/// An address may have its first colon here.
+#[inline(always)]
+pub(super) fn may_begin(around: &Around) -> bool {
+    let (last, next) = (around.behind(1), around.at(1));
+    let here = match last {
+        b':' => !is_word(around.behind(2)) && is_hex(next),
+        _ => is_hex(last) && (next == b':' || is_hex(next)),
+    };
+    around.at(0) == b':' && here
 }
 
 /// An address may begin at `start`.

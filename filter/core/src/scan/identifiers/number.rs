@@ -3,7 +3,7 @@
 //! Telephone numbers, which have little plan, are in `phone`. Invariant: a number that is part of a longer code is none.
 
 use super::context::{Topic, labels, topics};
-use super::cursor::{Cursor, Open, Verdict};
+use super::cursor::{Around, Cursor, Open, Verdict};
 
 /// What a number looks like before any plan is tried.
 pub(super) enum Outline {
@@ -46,31 +46,27 @@ pub(super) fn outline(text: &Cursor, start: usize) -> Outline {
     }
 }
 
-/// The number at `start` is plain, or a decimal; `false` also where the text ends too soon to tell. Asked of every number, so it
-/// reads little.
+/// The number here is plain, or a decimal. Asked of every number, so it reads little.
 #[inline(always)]
-pub(super) fn is_plain(bytes: &[u8], start: usize) -> bool {
-    let Some(window) = bytes.get(start..).and_then(|rest| rest.first_chunk::<16>()) else { return false };
-    let run = |from: usize| {
-        window.iter().skip(from).take(FEWEST_IN_ONE_RUN).take_while(|byte| byte.is_ascii_digit()).count()
-    };
-    let digits = run(0);
+pub(super) fn is_plain(around: &Around) -> bool {
+    let run = |digits: u32| digits.trailing_ones() as usize;
+    let all = around.digits();
+    let digits = run(all);
     if digits >= FEWEST_IN_ONE_RUN {
         return false;
     }
-    let at = |n: usize| window.get(n).copied().unwrap_or(0);
-    match (at(digits), at(digits + 1)) {
+    match (around.at(digits), around.at(digits + 1)) {
         (b')' | b'(', _) | (b' ' | b'-' | b'.' | b'/', b'(') => false,
         // Nothing in two groups has so few digits.
         (b' ' | b'-' | b'.' | b'/', b'0'..=b'9') => {
-            let second = run(digits + 1);
-            let (next, after) = (at(digits + 1 + second), at(digits + 2 + second));
+            let second = run(all >> (digits + 1));
+            let (next, after) = (around.at(digits + 1 + second), around.at(digits + 2 + second));
             digits + second < FEWEST_IN_ONE_RUN
                 && !(matches!(next, b' ' | b'-' | b'.' | b'/' | b'(' | b')')
                     && (after.is_ascii_digit() || matches!(after, b' ' | b'-' | b'(' | b')')))
         }
         // Addresses of wallets begin with these.
-        (b'A'..=b'Z' | b'a'..=b'z', _) => !matches!(at(0), b'0' | b'1' | b'3'),
+        (b'A'..=b'Z' | b'a'..=b'z', _) => !matches!(around.at(0), b'0' | b'1' | b'3'),
         _ => true,
     }
 }

@@ -8,7 +8,7 @@ mod formats;
 mod keys;
 mod shape;
 
-use super::cursor::{Class, Cursor, Open, Verdict, is_alphanumeric, is_hex, is_token, is_word};
+use super::cursor::{Around, Class, Cursor, Open, Verdict, is_alphanumeric, is_hex, is_token, is_word};
 use formats::{JOINED, SOLID};
 use shape::Shape;
 
@@ -39,8 +39,13 @@ pub(super) const fn solid_prefix(n: usize) -> Option<&'static [u8]> {
     if n < SOLID.len() { Some(SOLID[n].prefix.as_bytes()) } else { None }
 }
 
+/// How many of them there are.
+pub(super) const fn solid_prefixes() -> usize {
+    SOLID.len()
+}
+
 /// What is found around a place: where it begins and ends; or where that begins which more text decides.
-type Around = Result<Option<(usize, usize)>, usize>;
+type Place = Result<Option<(usize, usize)>, usize>;
 
 /// The secret that begins at `start`.
 #[inline(never)]
@@ -59,7 +64,7 @@ pub(super) fn verify(text: &Cursor, start: usize) -> Verdict {
 }
 
 /// The secret behind the operator, the colon of an address or of a bot's token at `at`.
-pub(super) fn at_operator(text: &Cursor, at: usize, floor: usize) -> Around {
+pub(super) fn at_operator(text: &Cursor, at: usize, floor: usize) -> Place {
     if text.behind(at + 1, 1) == b':'
         && text.behind(at, 1).is_ascii_digit()
         && let Some(bot) = assignment::bot(text, at, floor).map_err(|(start, Open)| start)?
@@ -70,17 +75,17 @@ pub(super) fn at_operator(text: &Cursor, at: usize, floor: usize) -> Around {
 }
 
 /// The secret behind the quote at `at`, in a list.
-pub(super) fn at_quote(text: &Cursor, at: usize, floor: usize) -> Around {
+pub(super) fn at_quote(text: &Cursor, at: usize, floor: usize) -> Place {
     after(at, floor, assignment::in_list(text, at))
 }
 
 /// The secret that a sentence gives to the word at `at`.
-pub(super) fn at_word(text: &Cursor, at: usize, floor: usize) -> Around {
+pub(super) fn at_word(text: &Cursor, at: usize, floor: usize) -> Place {
     after(at, floor, assignment::in_sentence(text, at))
 }
 
 /// What is found after `at` waits for more text from `at` on, so that the place is seen again.
-fn after(at: usize, floor: usize, value: assignment::Value) -> Around {
+fn after(at: usize, floor: usize, value: assignment::Value) -> Place {
     match value {
         Ok(found) => Ok(found.filter(|(start, _)| *start >= floor)),
         Err(Open) => Err(at),
@@ -93,50 +98,76 @@ pub(super) fn may_announce(first: [u8; 4]) -> bool {
     assignment::may_announce(first)
 }
 
-/// A key may stand before the operator at `at`.
+/// The word here is one like `content` or `context`, which are frequent; of those only `contraseña` announces a secret.
 #[inline(always)]
-pub(super) fn may_assign(bytes: &[u8], at: usize) -> bool {
-    let behind = |back: usize| bytes.get(at.wrapping_sub(back)).copied().unwrap_or(0);
-    match behind(1) {
-        b'a'..=b'z' | b'A'..=b'Z' => keys::may_end(behind(3), behind(2), behind(1)),
-        b'"' | b'\'' | b' ' | b')' | b']' if behind(2).is_ascii_alphabetic() => {
-            keys::may_end(behind(4), behind(3), behind(2))
+pub(super) fn is_content(around: &Around) -> bool {
+    assignment::is_content([around.at(0), around.at(4), around.at(5)])
+}
+
+/// A secret, or the password of an address, may stand behind the operator here.
+#[inline(always)]
+pub(super) fn may_assign(around: &Around) -> bool {
+    let (byte, last, next) = (around.at(0), around.behind(1), around.at(1));
+    match (byte, last) {
+        (b'>', b'-') | (b'=', b'<' | b'>') => false,
+        _ => {
+            may_end_key(around)
+                || byte == b':'
+                    && next > b' '
+                    && (next == b'A' && around.behind(8).is_ascii_digit()
+                        || assignment::may_be_address(around))
         }
+    }
+}
+
+/// A key may end before this place, with a quote or the like behind it.
+#[inline(always)]
+pub(super) fn may_end_key(around: &Around) -> bool {
+    let behind = |back: usize| around.behind(back);
+    let may_end_at = |back: usize| keys::may_end(behind(back + 2), behind(back + 1), behind(back));
+    match behind(1) {
+        b'a'..=b'z' | b'A'..=b'Z' => may_end_at(1),
+        b'"' | b'\'' | b' ' | b')' | b']' if behind(2).is_ascii_alphabetic() => may_end_at(2),
         // A call.
         b')' => behind(2) != b'(',
+        // A number of two digits may end a key, perhaps behind a separator.
+        b'0'..=b'9' => {
+            let digits = 1 + usize::from(behind(2).is_ascii_digit());
+            let separator = matches!(behind(digits + 1), b'_' | b'-' | b'.' | b' ' | b'\'');
+            match behind(digits + 1 + usize::from(separator)) {
+                b'a'..=b'z' | b'A'..=b'Z' => may_end_at(digits + 1 + usize::from(separator)),
+                byte => byte >= 0x80 || separator && !byte.is_ascii_digit(),
+            }
+        }
         _ => true,
     }
 }
 
-/// Something may show at the joint at `at`.
+/// Something may show at the joint here.
 #[inline(always)]
-pub(super) fn may_join(bytes: &[u8], at: usize, [joint, next, third, fourth]: [u8; 4]) -> bool {
-    let behind = |back: usize| bytes.get(at.wrapping_sub(back)).copied().unwrap_or(0);
+pub(super) fn may_join(around: &Around) -> bool {
+    let behind = |back: usize| around.behind(back);
+    let [joint, next, third, fourth] = around.four();
     let (last, second_last) = (behind(1), behind(2));
     formats::may_join(second_last, last, joint)
         // The heads of what has no form but its joint are long.
         || match joint {
             b'.' => is_token(last) && is_token(behind(8)) && is_token(behind(14)),
-            b'-' => {
-                is_hex(last) && (is_hex(behind(16)) && is_hex(behind(32)) || is_hex(second_last) && is_hex(next))
-            }
+            b'-' => is_hex(last) && (is_hex(behind(16)) || is_hex(second_last) && is_hex(next)),
             b'~' => true,
             _ => false,
         }
         || match next {
             b'p' if last == b' ' => true,
             b'p' | b'P' | b's' | b'S' | b't' | b'T' | b'k' | b'K' => {
-                is_word(last)
-                    && bytes
-                        .get(at + 4)
-                        .is_none_or(|fifth| assignment::may_announce([next, third, fourth, *fifth]))
+                is_word(last) && assignment::may_announce([next, third, fourth, around.at(4)])
             }
             _ => false,
         }
 }
 
 /// The token around its first joint, at `at`.
-pub(super) fn at_joint(text: &Cursor, at: usize, floor: usize) -> Around {
+pub(super) fn at_joint(text: &Cursor, at: usize, floor: usize) -> Place {
     if let Some(found) = formats::joined(text, at, floor).map_err(|(start, Open)| start)? {
         return Ok(Some(found));
     }

@@ -94,6 +94,14 @@ const fn first(words: &[u8], at: usize) -> [u8; 3] {
     first
 }
 
+/// The first bytes of a text, spaces standing for what it has not.
+#[inline(always)]
+fn beginning(text: &[u8]) -> [u8; 3] {
+    // One by one: small code makes a loop of an array's `map`.
+    let at = |n: usize| text.get(n).copied().unwrap_or(b' ');
+    [at(0), at(1), at(2)]
+}
+
 impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
     #[allow(clippy::indexing_slicing, reason = "at compile time")]
     pub(super) const fn new(rows: &'static [(Tag, &'static str)]) -> Self {
@@ -138,7 +146,7 @@ impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
 
     /// Words that may begin as `text` does, and what they say.
     pub(super) fn like(&self, text: &[u8]) -> impl Iterator<Item = (Tag, &'static [u8])> {
-        let first = [0, 1, 2].map(|n| text.get(n).copied().unwrap_or(b' '));
+        let first = beginning(text);
         self.entries.get(self.range(first)).unwrap_or_default().iter().filter_map(|entry| {
             let (tag, words) = self.rows.get(usize::from(entry.row))?;
             let start = usize::from(entry.start);
@@ -149,7 +157,7 @@ impl<Tag: Copy, const N: usize> Vocabulary<Tag, N> {
     /// Some word may begin as `text` does.
     #[inline(always)]
     pub(super) fn has_like(&self, text: &[u8]) -> bool {
-        !self.range([0, 1, 2].map(|n| text.get(n).copied().unwrap_or(b' '))).is_empty()
+        !self.range(beginning(text)).is_empty()
     }
 
     #[inline(always)]

@@ -6,7 +6,7 @@
 
 use super::keys::{self, Kind};
 use super::shape::{self, Shape};
-use crate::scan::identifiers::cursor::{Class, Cursor, Open, is_alphanumeric, is_token, is_word};
+use crate::scan::identifiers::cursor::{Around, Class, Cursor, Open, is_alphanumeric, is_token, is_word};
 use crate::scan::identifiers::email;
 
 /// A longer value is cut here.
@@ -146,7 +146,7 @@ pub(super) fn in_sentence(text: &Cursor, at: usize) -> Value {
     let mut end = run(text, at, LONGEST_WORD, LETTER | JOINT)?;
     // A sentence gives nothing to a weak key, but it may be the first word of another.
     let mut kind = keys::of_word(text, end).filter(|kind| *kind != Kind::Weak);
-    // `content`, `contains`: no first word of a key, and frequent.
+    // `contract`: no first word of a key.
     if kind.is_none() && begins_with(text.slice(at, end), "cont") {
         return Ok(None);
     }
@@ -262,7 +262,16 @@ fn announces(text: &Cursor, at: usize) -> Result<bool, Open> {
     for (n, byte) in first.iter_mut().enumerate() {
         *byte = text.look(at + n)?.to_ascii_lowercase();
     }
-    Ok(WORD_STARTS.contains(&&first))
+    let [c, ..] = first;
+    Ok(WORD_STARTS.contains(&&first)
+        && (c != b'c' || !is_content([c, text.look(at + 4)?, text.look(at + 5)?])))
+}
+
+/// Of the words that begin with `c`, by their first byte and the two that follow `cont`, those that announce nothing: all but
+/// `contraseña`.
+#[inline(always)]
+pub(super) fn is_content([first, fifth, sixth]: [u8; 3]) -> bool {
+    first | 0x20 == b'c' && (fifth | 0x20 != b'r' || sixth | 0x20 != b'a')
 }
 
 /// For each hash of four letters, what of [`WORD_STARTS`] has it; zero: nothing.
@@ -305,10 +314,7 @@ static LINKS: &[&str] =
 /// The password of an address, `scheme://user:password@host`, whose second colon is at `colon`; or that of a command,
 /// `curl -u user:password`.
 fn in_address(text: &Cursor, colon: usize) -> Value {
-    let user = (0..=LONGEST_USER).find(|back| {
-        let byte = text.behind(colon - back.min(&colon), 1);
-        !is_word(byte) && !matches!(byte, b'.' | b'%' | b'+' | b'-' | b'~' | b'$' | b'*')
-    });
+    let user = (0..=LONGEST_USER).find(|back| !is_user(text.behind(colon - back.min(&colon), 1)));
     let Some(mut before) = user.and_then(|back| colon.checked_sub(back)) else { return Ok(None) };
     if text.slice(before.saturating_sub(3), before) != b"://" {
         before -= usize::from(matches!(text.behind(before, 1), b'"' | b'\''));
@@ -338,6 +344,26 @@ fn in_address(text: &Cursor, colon: usize) -> Value {
         && !is_reference(password)
         && !(password.len() < 6 && password.iter().all(u8::is_ascii_digit));
     Ok(real.then_some((begin, end)))
+}
+
+/// Part of the user name of an address.
+fn is_user(byte: u8) -> bool {
+    is_word(byte) || matches!(byte, b'.' | b'%' | b'+' | b'-' | b'~' | b'$' | b'*')
+}
+
+/// A colon that ends the user name of an address, as far as the bytes before it tell.
+#[inline(always)]
+pub(super) fn may_be_address(around: &Around) -> bool {
+    let back = (1..=Around::REACH).find(|back| !is_user(around.behind(*back)));
+    // The name may begin farther away.
+    let Some(back) = back else { return true };
+    match around.behind(back) {
+        b'/' => true,
+        // `-u name:…`, `--user "name:…`
+        b' ' | b'"' | b'\'' if back < Around::REACH => matches!(around.behind(back + 1), b'u' | b'r' | b' '),
+        b' ' | b'"' | b'\'' => true,
+        _ => false,
+    }
 }
 
 /// The value that begins at `at` or after white space, quotes and the name of a scheme.

@@ -340,11 +340,36 @@ const fn chains() -> Chains {
     chains
 }
 
+/// For each last byte of a head and each joint, a bit for each byte before it; where a head has one byte, that of a zero.
+static HEADS: [u64; 256] = heads();
+
+const fn head(last: u8, joint: u8) -> usize {
+    // `.` and `~` share theirs.
+    (joint as usize & 3) << 6 | last as usize & 63
+}
+
+#[allow(clippy::indexing_slicing, reason = "at compile time")]
+const fn heads() -> [u64; 256] {
+    let mut heads = [0; 256];
+    let mut n = 0;
+    while n < JOINED.len() {
+        let prefix = JOINED[n].prefix.as_bytes();
+        let mut joint = 0;
+        while !is_joint(prefix[joint]) {
+            joint += 1;
+        }
+        let before = if joint > 1 { prefix[joint - 2] } else { 0 };
+        heads[head(prefix[joint - 1], prefix[joint])] |= 1 << (before & 63);
+        n += 1;
+    }
+    heads
+}
+
 /// Some row has such a head.
 #[inline(always)]
 pub(super) fn may_join(second_last: u8, last: u8, joint: u8) -> bool {
-    let has = |second_last| CHAINS.first.get(bucket(second_last, last, joint)).is_some_and(|row| *row > 0);
-    if is_word(second_last) { has(second_last) } else { has(0) }
+    let before = if is_word(second_last) { second_last } else { 0 };
+    HEADS.get(head(last, joint)).is_some_and(|bits| bits >> (before & 63) & 1 == 1)
 }
 
 /// The token whose first joint is at `joint`: where it begins, and its end.

@@ -468,7 +468,7 @@ impl Key {
 
 /// The kind of the word `text[start..end]`, for words that announce a secret in a sentence.
 pub(super) fn of_word(text: &Cursor, end: usize) -> Option<Kind> {
-    if !has(&KEYS, [3, 2, 1].map(|back| text.before(end, back))) {
+    if !has(&KEYS, [text.before(end, 3), text.before(end, 2), text.before(end, 1)]) {
         return None;
     }
     Key::before(text, end, end.saturating_sub(LONGEST_WORD), true).kind()
