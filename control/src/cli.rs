@@ -77,7 +77,7 @@ enum PolicyCommand {
 /// The policy file, wherever a command takes one.
 #[derive(Debug, Args)]
 pub struct PolicyFile {
-    /// The policy file; `-` reads standard input
+    /// The policy file; `-` reads standard input, unless the command reads something else from there
     #[arg(value_name = "FILE")]
     pub policy_file: PathBuf,
 }
