@@ -54,10 +54,13 @@ PLAIN = Variant("plain Envoy", None)
 GATEWAY = Variant("full chain", FULL_CHAIN)
 TWO_TARGETS = Variant("full chain, two targets", FULL_CHAIN, targets=2)
 NO_ATTEMPT_ROLE = Variant("the same without the attempt role", FULL_CHAIN, targets=2, without_filter="clusters")
+# What an event for each request costs is the difference to the full chain.
+WITHOUT_EVENTS = Variant("full chain, without events", FULL_CHAIN[:-1])
 # Where the time goes: each policy alone, none at all, and what more than one target costs.
 BREAKDOWN = [
     Variant("a filter that does nothing", None, module="idle"),
     Variant("as rendered, without the filter", FULL_CHAIN, without_filter="everywhere"),
+    WITHOUT_EVENTS,
     Variant("audit-logger alone", ["audit-logger"]),
     Variant("pii-detector alone", ["pii-detector"]),
     Variant("prompt-injection alone", ["prompt-injection"]),

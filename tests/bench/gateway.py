@@ -23,7 +23,7 @@ from typing import Callable
 
 import envoys
 import machine
-from envoys import BREAKDOWN, GATEWAY, KT_LOAD, NO_ATTEMPT_ROLE, PLAIN, TWO_TARGETS, Envoy, Variant
+from envoys import BREAKDOWN, GATEWAY, KT_LOAD, NO_ATTEMPT_ROLE, PLAIN, TWO_TARGETS, WITHOUT_EVENTS, Envoy, Variant
 from machine import BenchError
 
 SIZES = {"1 KB": 1024, "8 KB": 8192, "64 KB": 65536}
@@ -297,20 +297,20 @@ def print_breakdown(samples: Samples, names: list[str]) -> None:
         print(f"| {name} | {' | '.join(spread(value) if value else '' for value in values)} |")
 
 
-def check_attempt(samples: Samples) -> list[str]:
-    """What the attempt role adds to one attempt, which has a limit at every size."""
-    limit = Limit(25.0, at_least=False)
+def check_pair(samples: Samples, what: str, one: Variant, other: Variant, bound: float) -> list[str]:
+    """What `one` costs over `other` in the same round, which has a limit at every size."""
+    limit = Limit(bound, at_least=False)
     missed = []
     for size in SIZES:
         key = f"cpu_us {size}"
-        rounds = zip(samples.get(TWO_TARGETS.name, []), samples.get(NO_ATTEMPT_ROLE.name, []))
-        values = [one[key] - other[key] for one, other in rounds if key in one and key in other]
+        rounds = zip(samples.get(one.name, []), samples.get(other.name, []))
+        values = [with_[key] - without[key] for with_, without in rounds if key in with_ and key in without]
         if not values:
             continue
         kept = any(limit.keeps(value) for value in values)
-        print(f"\nCPU of the attempt role for one attempt, {size}: {spread(values, 'µs')}, limit {limit}: {'kept' if kept else '**missed**'}")
+        print(f"\nCPU of {what}, {size}: {spread(values, 'µs')}, limit {limit}: {'kept' if kept else '**missed**'}")
         if not kept:
-            missed.append(f"attempt role, {size}: {spread(values, 'µs')}, limit {limit}")
+            missed.append(f"{what}, {size}: {spread(values, 'µs')}, limit {limit}")
     return missed
 
 
@@ -377,7 +377,8 @@ def run(options: argparse.Namespace) -> int:
     missed = print_gateway(samples)
     if options.breakdown is not None:
         print_breakdown(samples, [variant.name for variant in variants if variant is not PLAIN])
-        missed += check_attempt(samples)
+        missed += check_pair(samples, "the attempt role for one attempt", TWO_TARGETS, NO_ATTEMPT_ROLE, 25.0)
+        missed += check_pair(samples, "an event for each request", GATEWAY, WITHOUT_EVENTS, 15.0)
     if not options.plain:
         missed += check_module()
     for line in missed:

@@ -358,6 +358,19 @@ impl Chain {
         links.map(|link| link.policy.kind())
     }
 
+    /// How many of so many texts, of the request and of the answer, each active policy has read; those that read none are left out.
+    pub(crate) fn texts_read(
+        &self,
+        active: Active,
+        [request, response]: [u32; 2],
+    ) -> impl Iterator<Item = (PolicyKind, u32)> {
+        let read = move |link: &Link| {
+            let of = |direction, texts| if link.policy.reads(direction) { texts } else { 0 };
+            (link.policy.kind(), of(Direction::Request, request) + of(Direction::Response, response))
+        };
+        self.active_links(active).map(read).filter(|(_, texts)| *texts > 0)
+    }
+
     /// Whether the event of this exchange is wanted.
     pub fn audits(&self, active: Active) -> bool {
         self.active_links(active).any(|link| matches!(link.policy, Policy::Audit))

@@ -105,6 +105,7 @@ impl Reply {
     }
 
     /// A budget is used up. `reset` says when it is full again, in RFC 3339, and `wait_s` in how many seconds.
+    #[inline(never)]
     pub fn budget_exceeded(reset: &str, wait_s: u64) -> Reply {
         Reply::error(402, "budget_exceeded", "budget_exceeded", &budget_message(reset))
             .with("x-kt-budget-reset", reset)

@@ -171,11 +171,11 @@ impl Exchange {
         let (action, mode) = (allowance.action, allowance.mode);
         let limit = budgets.shared_exceeded();
         self.record.over_budget(&limit, "request", action, mode);
-        let Reply { headers, code, .. } = Reply::budget_exceeded(&limit.reset(), limit.wait_s);
-        self.record.ended = Some(Ended::Blocked);
-        self.record.error_code = code;
-        let ours = headers.into_iter().filter(|(name, _)| *name != "content-type");
-        ours.chain(self.record.headers()).collect()
+        // Envoy has written the body.
+        let reply = self.refuse(Reply::budget_exceeded(&limit.reset(), limit.wait_s), Ended::Blocked);
+        let mut headers = reply.headers;
+        headers.extend(self.record.headers());
+        headers
     }
 }
 

@@ -12,7 +12,7 @@ use crate::measure::{Kind, Measured, Sink, texts_read};
 use crate::message::response::Response;
 use crate::message::usage::Usage;
 use crate::message::{Endpoint, Unscanned};
-use crate::policy::{Direction, Finding, PolicyKind};
+use crate::policy::{Finding, PolicyKind};
 use std::fmt::Display;
 #[cfg(feature = "compile")]
 use std::ops::Range;
@@ -310,13 +310,10 @@ pub(super) fn close(
         cost,
     };
     measured.tell(sink);
-    let read = [
-        (Direction::Request, record.scanned.request_texts),
-        (Direction::Response, record.scanned.response_texts),
-    ];
-    for (direction, texts) in read.into_iter().filter(|(_, texts)| *texts > 0) {
-        let policies = exchange.gateway.chain.readers(exchange.active, direction);
-        policies.for_each(|policy| texts_read(policy.name(), texts, sink));
+    // Both ways at once: each value that is told is a call into Envoy.
+    let texts = [record.scanned.request_texts, record.scanned.response_texts];
+    for (policy, texts) in exchange.gateway.chain.texts_read(exchange.active, texts) {
+        texts_read(policy.name(), texts, sink);
     }
     let spent = PolicyKind::ALL.into_iter().zip(record.policy_ns.unwrap_or_default());
     for (policy, ns) in spent.filter(|(_, ns)| *ns > 0) {
@@ -392,23 +389,24 @@ pub(super) fn attributes(
         provider => provider,
     });
     let usage = closing.tally.map(|tally| tally.usage).unwrap_or_default();
-    let error = match (record.error_code, timing.status) {
-        ("", 0..400) => None,
-        ("", status) => Some(status.to_string()),
-        (code, _) => Some(code.to_owned()),
+    let status = timing.status.to_string();
+    let error = match record.error_code {
+        "" => Some(status.as_str()).filter(|_| timing.status >= 400),
+        code => Some(code),
     };
-    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let [prompt, completion] = [usage.prompt, usage.completion].map(|count| count.map(|it| it.to_string()));
     let values = [
-        owned(operation),
-        owned(provider),
-        owned(exchange.head.model_requested().map(name)),
-        owned(record.model_served.as_deref().map(name)),
-        usage.prompt.map(|count| count.to_string()),
-        usage.completion.map(|count| count.to_string()),
+        operation,
+        provider,
+        exchange.head.model_requested().map(name),
+        record.model_served.as_deref().map(name),
+        prompt.as_deref(),
+        completion.as_deref(),
         error,
-        Some(record.verdict.name().to_owned()),
+        Some(record.verdict.name()),
     ];
-    ATTRIBUTES.iter().zip(values).filter_map(|((state, _), value)| Some((*state, value?))).collect()
+    let known = ATTRIBUTES.iter().zip(values);
+    known.filter_map(|((state, _), value)| Some((*state, value?.to_owned()))).collect()
 }
 
 /// A name that others chose, short enough for a log line.
