@@ -195,6 +195,8 @@ fn addresses_are_found_whole() {
         check(&format!("\"{address}\""), &[("address", address)]);
     }
     check("I live at 12 Main Street and work there", &[("address", "12 Main Street")]);
+    // `¡` begins with the byte with which `º` does.
+    check("wohne Hauptstraße 0a¡", &[("address", "Hauptstraße 0a")]);
     check("wohne in Am Alten Markt 5, 12345 Berlin.", &[("address", "Am Alten Markt 5, 12345 Berlin")]);
     for text in [
         "see section 12 of Chapter 3",

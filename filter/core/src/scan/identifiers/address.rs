@@ -593,6 +593,8 @@ fn token(text: &Cursor, at: usize, plain: bool) -> Result<Option<(Token, usize)>
         let end = text.run(at + 1, 10, |byte| {
             is_alphanumeric(byte) || matches!(byte, b'-' | b'/' | 0xC2 | 0xBA | 0xAA)
         })?;
+        // Other signs than `º` and `ª` begin with the same byte, and are none of its.
+        let end = end - usize::from(text.before(end, 1) == 0xC2);
         let token = text.slice(at, end);
         let digits = token.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let letters = token.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
