@@ -146,6 +146,12 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "The classifier chooses by these words. Say in a sentence which requests the target is for.",
     ),
     (
+        "capture-unredacted",
+        "With `audit-logger.capture: redacted` events hold texts, and only texts from which `pii-detector` has taken what it knows:\n\
+         it must stand in the chain with `action: redact` and `apply_to: both`, and not in shadow. Where its `when` leaves an\n\
+         exchange out, the event holds no text.",
+    ),
+    (
         "classifier-without-key",
         "The classifier is asked by the gateway itself, before any target is chosen, so there is no caller whose key could be passed\n\
          on. Give it a key of its own.",
@@ -196,12 +202,6 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
         "no-audit",
         "Without `audit-logger` in the chain an exchange leaves no event: nobody can say later what was refused, redacted or\n\
          served. Add it at the end of the chain.",
-    ),
-    (
-        "capture-unredacted",
-        "With `audit-logger.capture: redacted` events hold texts, and only texts from which `pii-detector` has taken what it knows:\n\
-         it must stand in the chain with `action: redact` and `apply_to: both`, and not in shadow. Where its `when` leaves an\n\
-         exchange out, the event holds no text.",
     ),
     (
         "no-fallback-message",
