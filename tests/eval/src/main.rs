@@ -40,11 +40,13 @@ struct Options {
 
 /// Texts that are in the repository.
 const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data");
+/// Texts that were written before the training texts of their day, in the manner of public benchmarks; none was ever trained on.
+const BLIND: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/blind");
 const FLOORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/floors.json");
 
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
-    let mut sets = vec![("own", PathBuf::from(OWN))];
+    let mut sets = vec![("own", PathBuf::from(OWN)), ("blind", PathBuf::from(BLIND))];
     match &options.corpora {
         Some(folder) if folder.is_dir() => sets.push(("corpora", folder.clone())),
         Some(folder) => {
