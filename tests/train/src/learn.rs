@@ -4,7 +4,8 @@
 //! reading and the window that a second fit then learns from. Invariant: a score here is what the filter computes from the
 //! same weights.
 
-use crate::fit::{Example, Weights, fit_scaled};
+use crate::fit::{Example, Ties, Weights, fit_scaled};
+use crate::kin::Kin;
 use crate::matrix::{Row, Segments};
 use crate::sample::Safety;
 use kt_core::scan::words::features::{BUCKETS, WINDOW_SEGMENTS};
@@ -61,6 +62,10 @@ pub struct Settings {
     pub known: f64,
     /// Whether a feature may weigh the more the more one-sided it is (Wang and Manning 2012, "Baselines and Bigrams").
     pub sided: f64,
+    /// How much of what a word learns its relatives in meaning learn too.
+    pub alike: f64,
+    /// The same of other forms of the word.
+    pub forms: f64,
 }
 
 /// What is added to each count, so that a feature that stands on one side only is not infinitely one-sided.
@@ -123,6 +128,7 @@ pub fn score(weights: &Weights, row: &Row, task: Task, settings: &Settings) -> f
 /// Fits a model to `rows`, those whose label is known. `source` names what is balanced.
 pub fn learn<'a>(
     rows: &[&Row],
+    kin: &Kin,
     task: Task,
     settings: &Settings,
     source: impl Fn(&Row) -> &'a str,
@@ -141,7 +147,8 @@ pub fn learn<'a>(
         })
         .collect();
     let scales = if settings.sided > 0.0 { sides(&first) } else { vec![1.0; BUCKETS] };
-    let weights = fit_scaled(&first, &scales);
+    let ties = Ties::new(&[(&kin.meanings, settings.alike), (&kin.forms, settings.forms)]);
+    let weights = fit_scaled(&first, &scales, &ties);
     let mut second = Vec::new();
     for ((row, positive), cost) in labelled.iter().zip(&costs) {
         let mut teach = |features: Vec<u16>, cost: f64| {
@@ -171,7 +178,7 @@ pub fn learn<'a>(
             }
         }
     }
-    fit_scaled(&second, &scales)
+    fit_scaled(&second, &scales, &ties)
 }
 
 /// How one-sided each feature is: the root of the logarithm of how many times more often it stands on one side than on the

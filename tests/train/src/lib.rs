@@ -8,6 +8,7 @@ pub mod chance;
 pub mod disguise;
 pub mod document;
 pub mod fit;
+pub mod kin;
 pub mod learn;
 pub mod matrix;
 pub mod model;

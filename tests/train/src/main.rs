@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand};
 use kt_train::learn::{Settings, Task, learn, score};
 use kt_train::matrix::{Matrix, Row};
 use kt_train::validate::{Unseen, source};
-use kt_train::{document, model, sample::Sample, shared, texts, weights};
+use kt_train::{document, kin, model, sample::Sample, shared, texts, weights};
 use std::path::{Path, PathBuf};
 
 /// Makes the weights of the learned detectors.
@@ -36,7 +36,7 @@ enum Command {
         /// Only this model
         #[arg(long)]
         only: Option<String>,
-        /// Change a setting: cost, evenness, window, least, rules, disguise, known, sided
+        /// Change a setting: cost, evenness, window, least, rules, disguise, known, sided, alike, forms
         #[arg(long, value_parser = setting)]
         set: Vec<(String, f64)>,
         /// Also every family
@@ -47,7 +47,7 @@ enum Command {
         without: Vec<String>,
         /// Also score the texts of this folder, which must be in no training set
         #[arg(long)]
-        held_out: Option<PathBuf>,
+        held_out: Vec<PathBuf>,
     },
     /// Prints every training text as a line of JSON, to look at
     Texts {
@@ -58,6 +58,7 @@ enum Command {
 }
 
 const TEXTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/texts");
+const MEANINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/words/meanings.txt");
 const WEIGHTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../filter/core/src/policy/model.bin");
 const FEATURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/features.bin");
 
@@ -65,7 +66,9 @@ fn main() -> Result<()> {
     match Options::parse().command {
         Command::Features { corpora } => {
             let samples = samples(&corpora)?;
-            Matrix::observe(&samples)?.write(Path::new(FEATURES))?;
+            let mut matrix = Matrix::observe(&samples)?;
+            matrix.kin = kin::of(Path::new(MEANINGS), &samples)?;
+            matrix.write(Path::new(FEATURES))?;
             eprintln!("{} texts", samples.len());
         }
         Command::Train { out } => {
@@ -96,7 +99,7 @@ fn main() -> Result<()> {
                 if only.as_deref().is_none_or(|only| only == name) {
                     set.iter().for_each(|(key, value)| change(&mut settings, key, *value));
                     validate(name, &matrix, task, &settings, families);
-                    if let Some(folder) = &held_out {
+                    for folder in &held_out {
                         score_held_out(folder, name, &matrix, task, &settings)?;
                     }
                 }
@@ -130,6 +133,8 @@ fn change(settings: &mut Settings, key: &str, value: f64) {
         "disguise" => settings.disguise = value,
         "known" => settings.known = value,
         "sided" => settings.sided = value,
+        "alike" => settings.alike = value,
+        "forms" => settings.forms = value,
         _ => eprintln!("`{key}` is no setting"),
     }
 }
@@ -155,7 +160,7 @@ fn validate(name: &str, matrix: &Matrix, task: Task, settings: &Settings, famili
 fn score_held_out(folder: &Path, name: &str, matrix: &Matrix, task: Task, settings: &Settings) -> Result<()> {
     let group = |row: &Row| matrix.groups.get(usize::from(row.group)).map_or("", String::as_str);
     let rows: Vec<&Row> = matrix.rows.iter().collect();
-    let weights = learn(&rows, task, settings, |row| source(group(row)));
+    let weights = learn(&rows, &matrix.kin, task, settings, |row| source(group(row)));
     let mut held_out = Matrix::observe(&shared::one(&folder.join(name).with_extension("jsonl"))?)?;
     let rows = std::mem::take(&mut held_out.rows);
     let scores = rows.iter().enumerate().map(|(index, row)| (index, score(&weights, row, task, settings)));

@@ -2,6 +2,7 @@
 //!
 //! Holds no text: words are hashes that many words share. Invariant: what was written is what is read.
 
+use crate::kin::Kin;
 use crate::sample::{Safety, Sample};
 use anyhow::{Context, Result, anyhow, bail};
 use flate2::Compression;
@@ -13,7 +14,7 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 
-const MAGIC: &[u8; 4] = b"ktm1";
+const MAGIC: &[u8; 4] = b"ktm2";
 
 /// The features that stand first in each segment of a reading.
 pub type Segments = Vec<Vec<u16>>;
@@ -40,6 +41,8 @@ pub struct Matrix {
     pub groups: Vec<String>,
     /// One for each text.
     pub rows: Vec<Row>,
+    /// Features that mean alike.
+    pub kin: Kin,
 }
 
 impl Matrix {
@@ -72,6 +75,13 @@ impl Matrix {
         let ranks = Ranks::of(self);
         out.write_all(MAGIC)?;
         ranks.features.iter().try_for_each(|feature| out.write_all(&feature.to_le_bytes()))?;
+        for groups in [&self.kin.meanings, &self.kin.forms] {
+            number(&mut out, groups.len())?;
+            for group in groups {
+                number(&mut out, group.len())?;
+                group.iter().try_for_each(|feature| out.write_all(&feature.to_le_bytes()))?;
+            }
+        }
         number(&mut out, self.groups.len())?;
         for group in &self.groups {
             number(&mut out, group.len())?;
@@ -129,6 +139,13 @@ impl Matrix {
             .map(|pair| u16::from_le_bytes(*pair))
             .collect();
         let mut matrix = Matrix::default();
+        for groups in [&mut matrix.kin.meanings, &mut matrix.kin.forms] {
+            for _ in 0..input.number()? {
+                let length = input.number()?;
+                let bytes = input.take(2 * length)?.as_chunks::<2>().0;
+                groups.push(bytes.iter().map(|pair| u16::from_le_bytes(*pair)).collect());
+            }
+        }
         for _ in 0..input.number()? {
             let length = input.number()?;
             matrix.groups.push(String::from_utf8_lossy(input.take(length)?).into_owned());

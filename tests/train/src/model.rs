@@ -21,6 +21,8 @@ pub const INJECTION: Settings = Settings {
     disguise: 0.3,
     known: 1.0,
     sided: 0.0,
+    alike: 0.7,
+    forms: 0.5,
 };
 /// Chosen by leaving sources out.
 pub const SAFETY: Settings = Settings {
@@ -32,6 +34,8 @@ pub const SAFETY: Settings = Settings {
     disguise: 0.0,
     known: 0.0,
     sided: 1.0,
+    alike: 0.7,
+    forms: 0.7,
 };
 /// A tool's result needs this much less to be an attack.
 pub const DATA: f64 = 0.15;
@@ -48,7 +52,7 @@ const SLOPE: f64 = 3.0;
 pub fn model(matrix: &Matrix, task: Task, settings: Settings) -> Model {
     let group = |row: &Row| matrix.groups.get(usize::from(row.group)).map_or("", String::as_str);
     let rows: Vec<&Row> = matrix.rows.iter().collect();
-    let weights = learn(&rows, task, &settings, |row| source(group(row)));
+    let weights = learn(&rows, &matrix.kin, task, &settings, |row| source(group(row)));
     // The constant of the fit is in the intercept: scores are compared, and 0.8 is put where the false alarms are.
     let unseen = Unseen::of(matrix, task, &settings);
     let threshold = f64::from(unseen.curves(matrix, task).0.threshold(FALSE_ALARMS));

@@ -137,7 +137,7 @@ impl Unseen {
                 .filter(|(index, _)| !inside(index))
                 .map(|(_, row)| row)
                 .collect();
-            let weights = learn(&rows, task, settings, |row| source(group(row)));
+            let weights = learn(&rows, &matrix.kin, task, settings, |row| source(group(row)));
             for (index, row) in matrix.rows.iter().enumerate().filter(|(index, _)| inside(index)) {
                 if task.label(row).is_some() {
                     unseen.scores.push((index, score(&weights, row, task, settings)));
