@@ -14,7 +14,7 @@ pub(crate) fn any(rng: &mut Rng) -> String {
         0..=3 => {
             let given = rng.pick(&["anna", "john", "maria", "chen", "omar"]);
             let family = rng.pick(&["smith", "lopez", "wang", "khan", "brown"]);
-            format!("Please answer to {given}.{family}@example.org")
+            format!("The contact is {given}.{family}@example.org")
         }
         4 | 5 => format!("Call me on (415) 555-01{}", rng.letters(DIGITS, 2)),
         6 => format!("The card is {}", card(rng)),
