@@ -3,8 +3,9 @@
 //! A gateway need not read twice what it read before, so a bench that sends the same texts again measures something else than
 //! one that does not.
 
-/// Begins every message of a request; [`Fresh::renew`] puts another word of the same length in its place.
-pub const STAMP: &str = "aaaaaaaa";
+/// Begins every message of a request; [`Fresh::renew`] puts another number of the same length in its place. A number, because
+/// a word that nobody knows may tell a model something.
+pub const STAMP: &str = "00000000";
 
 /// Bytes with a request in them, and where its stamps are.
 #[derive(Debug, Clone)]
@@ -17,7 +18,7 @@ impl Fresh {
     /// Finds the stamps of a request.
     pub fn new(bytes: Vec<u8>) -> Fresh {
         let starts = bytes.windows(STAMP.len()).enumerate();
-        let stamps = starts.filter(|(_, word)| *word == STAMP.as_bytes()).map(|(at, _)| at).collect();
+        let stamps = starts.filter(|(_, number)| *number == STAMP.as_bytes()).map(|(at, _)| at).collect();
         Fresh { bytes, stamps }
     }
 
@@ -29,14 +30,14 @@ impl Fresh {
     /// Makes every message one that no other `number` makes.
     pub fn renew(&mut self, number: u64) {
         let mut left = number;
-        let word = [(); STAMP.len()].map(|()| {
-            let letter = b'a' + (left % 26) as u8;
-            left /= 26;
-            letter
+        let digits = [(); STAMP.len()].map(|()| {
+            let digit = b'0' + (left % 10) as u8;
+            left /= 10;
+            digit
         });
         for at in &self.stamps {
-            if let Some(stamp) = self.bytes.get_mut(*at..*at + word.len()) {
-                stamp.copy_from_slice(&word);
+            if let Some(stamp) = self.bytes.get_mut(*at..*at + digits.len()) {
+                stamp.copy_from_slice(&digits);
             }
         }
     }
@@ -51,9 +52,9 @@ mod tests {
     fn every_message_is_renewed_and_nothing_else() {
         let body = chat_request(8192, Content::Clean, 1, None).unwrap();
         let mut fresh = Fresh::new(body.clone().into_bytes());
-        fresh.renew(27);
+        fresh.renew(21);
         let renewed = String::from_utf8(fresh.bytes().to_vec()).unwrap();
-        assert_eq!(renewed, body.replace(STAMP, "bbaaaaaa"));
+        assert_eq!(renewed, body.replace(STAMP, "12000000"));
         assert_eq!(body.matches(STAMP).count(), body.matches("\"role\":").count());
         fresh.renew(0);
         assert_eq!(fresh.bytes(), body.as_bytes());
