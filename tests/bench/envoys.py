@@ -23,9 +23,9 @@ BENCH_WASM = machine.TARGET / "wasm32-wasip1/release/kt_bench_v8.wasm"
 WASM = Path(os.environ.get("KT_WASM", machine.TARGET / "wasm32-wasip1/release/kt_filter.wasm"))
 
 FULL_CHAIN = ["prompt-injection", "pii-detector", "safety-filter", "audit-logger"]
-# As the quick start of the project has them.
+# As the quick start of the project has them, but for a threshold that random words, which the load sends, do not reach.
 POLICIES = {
-    "prompt-injection": "{threshold: 0.8, action: block}",
+    "prompt-injection": "{threshold: 0.97, action: block}",
     "pii-detector": "{action: redact}",
     "safety-filter": "{mode: strict, action: block}",
     "audit-logger": "{retention_days: 365}",

@@ -3,9 +3,17 @@
 //! A gateway need not read twice what it read before, so a bench that sends the same texts again measures something else than
 //! one that does not.
 
-/// Begins every message of a request; [`Fresh::renew`] puts another number of the same length in its place. A number, because
-/// a word that nobody knows may tell a model something.
-pub const STAMP: &str = "00000000";
+/// Begins every message of a request; [`Fresh::renew`] puts other words in its place. Ordinary words: numbers are looked at as
+/// what may be an identifier, and what is no word at all may tell a model something.
+pub const STAMP: &str = "time time time";
+
+/// Of four letters each, so that every stamp has the same length.
+const WORDS: [&str; 40] = [
+    "time", "year", "work", "life", "hand", "part", "week", "case", "home", "room", "line", "name", "form",
+    "plan", "view", "rate", "cost", "size", "type", "page", "list", "file", "code", "data", "task", "team",
+    "test", "tool", "unit", "wall", "wood", "yard", "desk", "door", "farm", "food", "game", "lake", "park",
+    "road",
+];
 
 /// Bytes with a request in them, and where its stamps are.
 #[derive(Debug, Clone)]
@@ -27,17 +35,17 @@ impl Fresh {
         &self.bytes
     }
 
-    /// Makes every message one that no other `number` makes.
+    /// Makes every message one that none of the 63,999 numbers around `number` makes.
     pub fn renew(&mut self, number: u64) {
-        let mut left = number;
-        let digits = [(); STAMP.len()].map(|()| {
-            let digit = b'0' + (left % 10) as u8;
-            left /= 10;
-            digit
-        });
+        let count = WORDS.len() as u64;
+        let digits = [number % count, number / count % count, number / count / count % count];
         for at in &self.stamps {
-            if let Some(stamp) = self.bytes.get_mut(*at..*at + digits.len()) {
-                stamp.copy_from_slice(&digits);
+            for (place, digit) in digits.iter().enumerate() {
+                let word = WORDS.get(*digit as usize).copied().unwrap_or_default().as_bytes();
+                let start = at + place * (word.len() + 1);
+                if let Some(into) = self.bytes.get_mut(start..start + word.len()) {
+                    into.copy_from_slice(word);
+                }
             }
         }
     }
@@ -52,9 +60,9 @@ mod tests {
     fn every_message_is_renewed_and_nothing_else() {
         let body = chat_request(8192, Content::Clean, 1, None).unwrap();
         let mut fresh = Fresh::new(body.clone().into_bytes());
-        fresh.renew(21);
+        fresh.renew(20);
         let renewed = String::from_utf8(fresh.bytes().to_vec()).unwrap();
-        assert_eq!(renewed, body.replace(STAMP, "12000000"));
+        assert_eq!(renewed, body.replace(STAMP, "list time time"));
         assert_eq!(body.matches(STAMP).count(), body.matches("\"role\":").count());
         fresh.renew(0);
         assert_eq!(fresh.bytes(), body.as_bytes());
