@@ -102,6 +102,14 @@ pub struct LbEndpoint {
     pub load_balancing_weight: Option<u32>,
 }
 
+impl LbEndpoint {
+    /// As healthy and as likely as any other.
+    pub fn at(hostname: impl Into<String>, address: Address) -> LbEndpoint {
+        let endpoint = Endpoint { hostname: hostname.into(), address };
+        LbEndpoint { endpoint, health_status: None, load_balancing_weight: None }
+    }
+}
+
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum HealthStatus {

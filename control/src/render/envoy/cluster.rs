@@ -87,28 +87,13 @@ impl Rendering<'_> {
         let endpoint_breaker = endpoint_breaker(target);
         // A target that others can step in for must be able to fail, also while its name has no address.
         let may_have_none = !is_address && plugin::has_attempt_role(self.plan);
-        let lb_endpoint = LbEndpoint {
-            endpoint: Endpoint {
-                hostname: endpoint.authority(),
-                address: Address::new(endpoint.host.clone(), endpoint.port),
-            },
-            health_status: None,
-            load_balancing_weight: may_have_none.then_some(NEARLY_ALL),
-        };
+        let mut lb_endpoint =
+            LbEndpoint::at(endpoint.authority(), Address::new(endpoint.host.clone(), endpoint.port));
+        lb_endpoint.load_balancing_weight = may_have_none.then_some(NEARLY_ALL);
         let lb_endpoints = [lb_endpoint].into_iter().chain(may_have_none.then(nowhere)).collect();
         Ok(Cluster {
             alt_stat_name: (name != stat_name).then_some(stat_name),
-            r#type: if is_address { DiscoveryType::Static } else { DiscoveryType::StrictDns },
-            dns_lookup_family: (!is_address).then_some(DnsLookupFamily::V4Preferred),
             connect_timeout: Seconds(target.connect_timeout),
-            upstream_connection_options: UpstreamConnectionOptions {
-                tcp_keepalive: TcpKeepalive {
-                    keepalive_probes: 3,
-                    keepalive_time: 60,
-                    keepalive_interval: 10,
-                },
-            },
-            circuit_breakers: unbounded(),
             outlier_detection: endpoint_breaker.map(outlier_detection),
             common_lb_config: (endpoint_breaker.is_some() || may_have_none).then(|| CommonLbConfig {
                 // Zero would answer 503 for a target whose only endpoint is ejected, instead of going on to the next target.
@@ -116,13 +101,9 @@ impl Rendering<'_> {
                 // By default a second ejected endpoint is still used for up to a second.
                 update_merge_window: Seconds::from_secs(0),
             }),
-            load_assignment: ClusterLoadAssignment {
-                cluster_name: name.clone(),
-                endpoints: vec![LocalityLbEndpoints { lb_endpoints }],
-            },
             transport_socket: endpoint.tls.then(|| self.tls(&endpoint.host, endpoint.ip())),
             typed_extension_protocol_options: self.protocol_options(target, limit)?,
-            name,
+            ..plain(name, is_address, lb_endpoints)
         })
     }
 
@@ -230,9 +211,32 @@ const NEARLY_ALL: u32 = 1000;
 /// request.
 fn nowhere() -> LbEndpoint {
     LbEndpoint {
-        endpoint: Endpoint { hostname: "nowhere".into(), address: Address::new("127.0.0.1", 0) },
         health_status: Some(HealthStatus::Unhealthy),
         load_balancing_weight: Some(1),
+        ..LbEndpoint::at("nowhere", Address::new("127.0.0.1", 0))
+    }
+}
+
+/// A cluster without TLS and with nothing but what all have. `is_address`: nobody has to look the endpoints up.
+pub(super) fn plain(name: String, is_address: bool, lb_endpoints: Vec<LbEndpoint>) -> Cluster {
+    Cluster {
+        alt_stat_name: None,
+        r#type: if is_address { DiscoveryType::Static } else { DiscoveryType::StrictDns },
+        dns_lookup_family: (!is_address).then_some(DnsLookupFamily::V4Preferred),
+        connect_timeout: Seconds::from_secs(1),
+        upstream_connection_options: UpstreamConnectionOptions {
+            tcp_keepalive: TcpKeepalive { keepalive_probes: 3, keepalive_time: 60, keepalive_interval: 10 },
+        },
+        circuit_breakers: unbounded(),
+        outlier_detection: None,
+        common_lb_config: None,
+        load_assignment: ClusterLoadAssignment {
+            cluster_name: name.clone(),
+            endpoints: vec![LocalityLbEndpoints { lb_endpoints }],
+        },
+        transport_socket: None,
+        typed_extension_protocol_options: BTreeMap::new(),
+        name,
     }
 }
 

@@ -3,7 +3,7 @@
 //! Writes nothing itself. Invariant: clusters of two generations have different names, so that a request that began under
 //! the old listener meets the old clusters.
 
-use super::cluster::unbounded;
+use super::cluster::plain;
 use super::{CONFIG_HEADER, Error, Rendering, print};
 use crate::deployment::Deployment;
 use crate::envoy::*;
@@ -152,32 +152,8 @@ impl Files {
 }
 
 fn refused_gauge(refused: bool) -> Cluster {
-    let nowhere = LbEndpoint {
-        endpoint: Endpoint { hostname: REFUSED.into(), address: Address::new("127.0.0.1", 0) },
-        health_status: None,
-        load_balancing_weight: None,
-    };
-    Cluster {
-        name: REFUSED.into(),
-        alt_stat_name: None,
-        r#type: DiscoveryType::Static,
-        dns_lookup_family: None,
-        connect_timeout: Seconds::from_secs(1),
-        upstream_connection_options: UpstreamConnectionOptions {
-            tcp_keepalive: TcpKeepalive { keepalive_probes: 3, keepalive_time: 60, keepalive_interval: 10 },
-        },
-        circuit_breakers: unbounded(),
-        outlier_detection: None,
-        common_lb_config: None,
-        load_assignment: ClusterLoadAssignment {
-            cluster_name: REFUSED.into(),
-            endpoints: vec![LocalityLbEndpoints {
-                lb_endpoints: refused.then_some(nowhere).into_iter().collect(),
-            }],
-        },
-        transport_socket: None,
-        typed_extension_protocol_options: Default::default(),
-    }
+    let nowhere = refused.then(|| LbEndpoint::at(REFUSED, Address::new("127.0.0.1", 0)));
+    plain(REFUSED.into(), true, nowhere.into_iter().collect())
 }
 
 fn response(number: u64, resources: Vec<Any>) -> Result<String, Error> {

@@ -35,6 +35,18 @@ const GATEWAY: &str = "gateway_error";
 const UPSTREAM: &str = "upstream_error";
 const REQUEST: &str = "invalid_request_error";
 
+/// No target can be asked.
+const fn out_of_reach(when: When) -> Reply {
+    Reply {
+        when,
+        status: Some(503),
+        kind: UPSTREAM,
+        code: "upstream_unavailable",
+        message: "No target could be reached.",
+        retry: Retry::Usual,
+    }
+}
+
 /// The first that fits is used.
 const REPLIES: &[Reply] = &[
     Reply {
@@ -110,24 +122,10 @@ const REPLIES: &[Reply] = &[
         message: "No target answered in time.",
         retry: Retry::Usual,
     },
-    Reply {
-        // Nobody could be asked: no address, no cluster, no room. What was asked and failed is a bad gateway.
-        when: When::Flags(&["UH", "NC", "UO"]),
-        status: Some(503),
-        kind: UPSTREAM,
-        code: "upstream_unavailable",
-        message: "No target could be reached.",
-        retry: Retry::Usual,
-    },
-    Reply {
-        // The last attempt went to the address that stands for one that is missing: see `cluster::nowhere`.
-        when: When::Expression("response.code_details != '' && upstream.address == '127.0.0.1:0'"),
-        status: Some(503),
-        kind: UPSTREAM,
-        code: "upstream_unavailable",
-        message: "No target could be reached.",
-        retry: Retry::Usual,
-    },
+    // Nobody could be asked: no address, no cluster, no room. What was asked and failed is a bad gateway.
+    out_of_reach(When::Flags(&["UH", "NC", "UO"])),
+    // The last attempt went to the address that stands for one that is missing: see `cluster::nowhere`.
+    out_of_reach(When::Expression("response.code_details != '' && upstream.address == '127.0.0.1:0'")),
     Reply {
         when: When::Flags(&["UF", "UC", "UR", "URX", "LR", "UPE"]),
         status: Some(502),

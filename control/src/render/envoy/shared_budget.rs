@@ -3,7 +3,7 @@
 //! The filter says by filter state whose budget a request is on and, once it is over, what it cost; Envoy asks the service before
 //! and tells it after. Counts nothing itself. Invariant: asking costs nothing, so that a refused request takes nothing from others.
 
-use super::cluster::unbounded;
+use super::cluster::plain;
 use super::{Error, Rendering, print};
 use crate::envoy::*;
 use kt_core::config::{Action, BudgetLimit, BudgetScope, BudgetWindow, Mode, OnError, SharedBudget};
@@ -156,32 +156,15 @@ pub(super) fn service_cluster(name: String, stat_name: &str, host: &str, port: u
         outlier_detection: None,
         http_filters: Vec::new(),
     });
-    let lb_endpoint = LbEndpoint {
-        endpoint: Endpoint { hostname: host.to_owned(), address: Address::new(host, port) },
-        health_status: None,
-        load_balancing_weight: None,
-    };
+    let lb_endpoints = vec![LbEndpoint::at(host, Address::new(host, port))];
     Cluster {
         alt_stat_name: (name != stat_name).then(|| stat_name.to_owned()),
-        r#type: if is_address { DiscoveryType::Static } else { DiscoveryType::StrictDns },
-        dns_lookup_family: (!is_address).then_some(DnsLookupFamily::V4Preferred),
         connect_timeout: Seconds(TIMEOUT),
-        upstream_connection_options: UpstreamConnectionOptions {
-            tcp_keepalive: TcpKeepalive { keepalive_probes: 3, keepalive_time: 60, keepalive_interval: 10 },
-        },
-        circuit_breakers: unbounded(),
-        outlier_detection: None,
-        common_lb_config: None,
-        load_assignment: ClusterLoadAssignment {
-            cluster_name: name.clone(),
-            endpoints: vec![LocalityLbEndpoints { lb_endpoints: vec![lb_endpoint] }],
-        },
-        transport_socket: None,
         typed_extension_protocol_options: BTreeMap::from([(
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(),
             protocol,
         )]),
-        name,
+        ..plain(name, is_address, lb_endpoints)
     }
 }
 

@@ -4,7 +4,7 @@
 //! spent, and Envoy tells the service. Invariant: what was reserved is settled once, however the exchange ended.
 
 use super::Exchange;
-use super::record::Closing;
+use super::record::{self, Closing};
 use crate::budget::{Amount, Exceeded, Names, STEP_TOKENS, Ticket};
 use crate::chain;
 use crate::config::{Action, Mode};
@@ -30,9 +30,6 @@ pub mod state {
     /// Millionths of a USD that were spent.
     pub const MICRO_USD: &str = "kt.spent_micro_usd";
 }
-
-/// Longest name that is told to the service.
-const MOST_NAME_BYTES: usize = 200;
 
 /// What a name is told as that there is none of.
 const NOBODY: &str = "none";
@@ -78,9 +75,9 @@ impl Exchange {
         let (tickets, exceeded) = budgets.reserve(&gateway.key.get(), &names, amount);
         let notes = if gateway.config.shares_budgets {
             let caller = self.client_key().map(|key| chain::caller(&gateway.key.get(), key));
-            let name = |name: &str| match name.get(..name.floor_char_boundary(MOST_NAME_BYTES)) {
-                None | Some("") => NOBODY.to_owned(),
-                Some(name) => name.to_owned(),
+            let name = |given: &str| match record::name(given) {
+                "" => NOBODY.to_owned(),
+                name => name.to_owned(),
             };
             vec![
                 (state::EVERYBODY, "all".to_owned()),

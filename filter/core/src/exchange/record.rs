@@ -410,6 +410,6 @@ pub(super) fn attributes(
 }
 
 /// A name that others chose, short enough for a log line.
-fn name(name: &str) -> &str {
+pub(super) fn name(name: &str) -> &str {
     name.get(..name.floor_char_boundary(MAX_NAME_BYTES)).unwrap_or_default()
 }
