@@ -427,6 +427,9 @@ impl HttpContext for DownstreamFilter {
         if start.drop_content_length {
             host::set_response_header("content-length", None);
         }
+        if start.drop_location {
+            host::set_response_header("location", None);
+        }
         self.answer = Some(start.mode);
         match start.mode {
             AnswerMode::Pass | AnswerMode::Meter => {

@@ -56,6 +56,8 @@ pub struct AnswerStart {
     pub set: Vec<(&'static str, String)>,
     /// The body may change its length.
     pub drop_content_length: bool,
+    /// The answer is a redirect: a client that follows it would send the text as it wrote it, past the gateway.
+    pub drop_location: bool,
 }
 
 /// What happens to an answer that came whole.
@@ -97,7 +99,12 @@ impl Exchange {
             let inspects = self.record.scanned.response_unread.is_none();
             self.stream = self.endpoint.map(|endpoint| Stream::new(endpoint, self.json_answer, inspects));
         }
-        AnswerStart { mode, set, drop_content_length: mode == AnswerMode::Stream }
+        AnswerStart {
+            mode,
+            set,
+            drop_content_length: mode == AnswerMode::Stream,
+            drop_location: (300..400).contains(&head.status) && self.endpoint.is_some(),
+        }
     }
 
     fn mode(&mut self, head: &AnswerHead) -> AnswerMode {

@@ -241,8 +241,16 @@ impl Exchange {
             });
             return Ok(());
         }
-        let Some(data) = frame.data() else {
-            // A comment keeps the connection alive; it has nothing to wait for.
+        if stream.inspects && frame.has_stray_line() {
+            // Plain or compressed JSON under the wrong content type would pass unread as a line that means nothing.
+            if gateway.config.gateway.on_error != OnError::Allow {
+                return Err(Stop::Uninspectable("a line is none of a stream of events"));
+            }
+            self.pass_unread(stream, frame);
+            return Ok(());
+        }
+        let Some(data) = frame.data().filter(|data| !data.trim_ascii().is_empty()) else {
+            // A comment, or an event without data, keeps the connection alive; it has nothing to wait for.
             out.extend_from_slice(frame.bytes());
             return Ok(());
         };
@@ -262,9 +270,7 @@ impl Exchange {
             }
             Err(_) if gateway.config.gateway.on_error == OnError::Allow => {
                 drop(data);
-                self.record.error_code = "uninspected_event";
-                self.record.scanned.response_unread = Some(Unread::Unreadable);
-                stream.queue.push_back(Queued::barrier(frame));
+                self.pass_unread(stream, frame);
                 return Ok(());
             }
             Err(_) => return Err(Stop::Uninspectable("an event is not the JSON it should be")),
@@ -330,6 +336,13 @@ impl Exchange {
         };
         stream.queue.push_back(Queued { frame, parts, finished, waits_for_all, divisible });
         Ok(())
+    }
+
+    /// An event that cannot be read, where the operator lets failures pass.
+    fn pass_unread(&mut self, stream: &mut Stream, frame: Frame) {
+        self.record.error_code = "uninspected_event";
+        self.record.scanned.response_unread = Some(Unread::Unreadable);
+        stream.queue.push_back(Queued::barrier(frame));
     }
 
     /// Inspects a text that an event adds to a lane.

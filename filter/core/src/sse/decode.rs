@@ -12,6 +12,9 @@ pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// What a line of the format may be named.
+const FIELDS: [&[u8]; 4] = [b"data", b"event", b"id", b"retry"];
+
 /// An event is larger than [`MAX_EVENT_BYTES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an event of the stream is larger than {MAX_EVENT_BYTES} bytes")]
@@ -151,6 +154,11 @@ impl Frame {
         std::str::from_utf8(value).ok()
     }
 
+    /// Whether it has a line that is neither a field of the format nor a comment. Readers of events skip it, others may not.
+    pub fn has_stray_line(&self) -> bool {
+        self.lines().any(|line| line.is_stray())
+    }
+
     /// The same frame with another payload: all other lines, the order and the line ends stay.
     pub fn with_data(&self, data: &[u8]) -> Vec<u8> {
         let mut rewritten = Vec::with_capacity(self.bytes.len() + data.len());
@@ -226,6 +234,12 @@ impl<'f> Iterator for Lines<'f> {
 }
 
 impl<'f> Line<'f> {
+    fn is_stray(&self) -> bool {
+        let name = memchr(b':', self.text).map_or(self.text, |colon| self.text.split_at(colon).0);
+        let is_comment = name.is_empty();
+        !is_comment && !FIELDS.contains(&name)
+    }
+
     /// Value of the field, if the line is one of that name.
     fn value(&self, name: &[u8]) -> Option<&'f [u8]> {
         let colon = memchr(b':', self.text);
