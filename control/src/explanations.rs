@@ -3,6 +3,9 @@
 //! A diagnostic itself says what is wrong and where; these say why that matters. Invariant: every code that can be reported
 //! has a text, which a test checks.
 
+use kt_core::scan::identifiers::Identifier;
+use std::borrow::Cow;
+
 /// Codes and their texts.
 pub const EXPLANATIONS: &[(&str, &str)] = &[
     (
@@ -382,9 +385,154 @@ pub const EXPLANATIONS: &[(&str, &str)] = &[
     ("zero-retention", "An event that may be dropped at once is no evidence. Keep it for a day at least."),
 ];
 
-/// The text for a code.
-pub fn of(code: &str) -> Option<&'static str> {
-    EXPLANATIONS.iter().find(|(known, _)| *known == code).map(|(_, text)| *text)
+/// Reason codes of findings and their texts, but for those of `pii-detector`, which are as many as its kinds.
+const REASONS: &[(&str, &str)] = &[
+    (
+        "budget-enforcement.caller_tokens",
+        "A limit of tokens for each caller is used up until its window begins anew; `x-kt-budget-reset` says when.",
+    ),
+    (
+        "budget-enforcement.caller_usd",
+        "A limit of USD for each caller is used up until its window begins anew; `x-kt-budget-reset` says when.",
+    ),
+    (
+        "budget-enforcement.global_tokens",
+        "The limit of tokens for all callers together is used up until its window begins anew; `x-kt-budget-reset` says when.",
+    ),
+    (
+        "budget-enforcement.global_usd",
+        "The limit of USD for all callers together is used up until its window begins anew; `x-kt-budget-reset` says when.",
+    ),
+    (
+        "budget-enforcement.model_tokens",
+        "A limit of tokens for each model is used up until its window begins anew; other models may still have some left.",
+    ),
+    (
+        "budget-enforcement.model_usd",
+        "A limit of USD for each model is used up until its window begins anew; other models may still have some left.",
+    ),
+    (
+        "budget-enforcement.shared",
+        "The service that counts for several gateways says that a limit is used up. It does not say which one.",
+    ),
+    (
+        "budget-enforcement.target_tokens",
+        "A limit of tokens for each target is used up until its window begins anew; other targets may still have some left.",
+    ),
+    (
+        "budget-enforcement.target_usd",
+        "A limit of USD for each target is used up until its window begins anew; other targets may still have some left.",
+    ),
+    (
+        "prompt-injection.custom_pattern",
+        "The text has one of the phrases in `policy.prompt-injection.attack_patterns`.",
+    ),
+    (
+        "prompt-injection.data_borne_instruction",
+        "A document, a quotation or the result of a tool holds orders for the assistant. Data should not give any.",
+    ),
+    (
+        "prompt-injection.delimiter_escape",
+        "The text closes a section or a quotation that the application opened, to stand outside of it.",
+    ),
+    (
+        "prompt-injection.encoded_payload",
+        "An order was disguised: as base64, hexadecimal, escapes, entities, ROT13, backwards, or with letters that only look\n\
+         alike. What was judged is what it says once that is undone; `policy.prompt-injection.encoding` switches parts of it off.",
+    ),
+    (
+        "prompt-injection.fake_boundary",
+        "The text imitates the marks with which applications and chat templates tell the roles apart, such as a system turn\n\
+         inside of a user's.",
+    ),
+    (
+        "prompt-injection.instruction_override",
+        "The text orders the assistant to ignore, forget or replace its instructions. Where such orders are what users write\n\
+         about, try the policy with `mode: shadow` or raise `threshold`.",
+    ),
+    (
+        "prompt-injection.learned_score",
+        "No rule fired, but the learned score of the text reached `policy.prompt-injection.threshold`. `kt-control policy scan`\n\
+         prints the score of a text.",
+    ),
+    (
+        "prompt-injection.role_confusion",
+        "The text gives the assistant another role in which its rules would not hold, such as one without restrictions.",
+    ),
+    (
+        "prompt-injection.system_prompt_extraction",
+        "The text asks for the hidden instructions, to be shown, repeated, translated or summed up.",
+    ),
+    ("quality-scorer.contains", "An assertion `contains` does not hold for the answer."),
+    ("quality-scorer.ends_with", "An assertion `ends-with` does not hold for the answer."),
+    ("quality-scorer.equals", "An assertion `equals` does not hold for the answer."),
+    (
+        "quality-scorer.finish_reason",
+        "An assertion `finish-reason` does not hold: the answer ended for another reason.",
+    ),
+    ("quality-scorer.is_json", "An assertion `is-json` does not hold for the answer."),
+    ("quality-scorer.is_refusal", "An assertion `is-refusal` does not hold for the answer."),
+    ("quality-scorer.json", "The request wanted JSON (`response_format`), and the answer is none."),
+    (
+        "quality-scorer.language",
+        "The answer is in another language than the question, or than an assertion `language` wants.",
+    ),
+    (
+        "quality-scorer.length",
+        "The answer is shorter than `min_output_chars` or longer than `max_output_chars`.",
+    ),
+    ("quality-scorer.refusal", "The model refused to answer."),
+    ("quality-scorer.regex", "An assertion `regex` does not hold for the answer."),
+    ("quality-scorer.repetition", "The answer goes round in a loop."),
+    ("quality-scorer.schema", "The answer is JSON, but not as the schema in `response_format` wants it."),
+    ("quality-scorer.sentences", "The answer has fewer sentences than `min_sentences`."),
+    ("quality-scorer.starts_with", "An assertion `starts-with` does not hold for the answer."),
+    ("quality-scorer.tool_arguments", "The model calls a tool with arguments that are no JSON."),
+    ("quality-scorer.truncated", "The answer was cut off at the limit of its tokens."),
+    (
+        "safety-filter.crime",
+        "The text wishes, plans or teaches a crime: fraud, theft, forgery, smuggling and the like.",
+    ),
+    ("safety-filter.custom_phrase", "The text has one of the phrases in `policy.safety-filter.block_if`."),
+    (
+        "safety-filter.cyber_abuse",
+        "The text wishes or teaches malware, an attack on a system, or stolen access.",
+    ),
+    ("safety-filter.drugs", "The text wishes or teaches how to make, get or sell drugs."),
+    ("safety-filter.harassment", "The text threatens, insults or stalks somebody, or asks for help with it."),
+    (
+        "safety-filter.hate",
+        "The text attacks people for what they are: origin, faith, gender, disability and the like.",
+    ),
+    ("safety-filter.self_harm", "The text wishes or teaches self-harm or suicide."),
+    ("safety-filter.sexual", "The text is sexually explicit, or asks for such a text."),
+    ("safety-filter.sexual_minors", "The text puts minors into a sexual context."),
+    ("safety-filter.violence", "The text wishes, plans or teaches violence against people or animals."),
+    ("safety-filter.weapons", "The text wishes or teaches how to make or get weapons or explosives."),
+];
+
+/// The text for a code of a diagnostic, or for the reason code of a finding.
+pub fn of(code: &str) -> Option<Cow<'static, str>> {
+    let named = EXPLANATIONS.iter().chain(REASONS).find(|(known, _)| *known == code);
+    named.map(|(_, text)| Cow::Borrowed(*text)).or_else(|| personal_data(code).map(Cow::Owned))
+}
+
+/// Every code that has a text.
+pub fn codes() -> impl Iterator<Item = String> {
+    let named = EXPLANATIONS.iter().chain(REASONS).map(|(code, _)| (*code).to_owned());
+    named.chain(Identifier::ALL.iter().map(|kind| format!("{PERSONAL_DATA}{}", kind.name())))
+}
+
+const PERSONAL_DATA: &str = "pii-detector.";
+
+fn personal_data(code: &str) -> Option<String> {
+    let kind = Identifier::from_name(code.strip_prefix(PERSONAL_DATA)?)?;
+    let (name, marker) = (kind.name(), kind.marker_name());
+    Some(format!(
+        "The text holds personal data of the kind `{name}`. With `action: redact` it is replaced by `[REDACTED:{marker}]`, or by\n\
+         what `policy.pii-detector.redaction` says. `policy.pii-detector.entities` lists what is looked for; a list without\n\
+         `{name}` leaves it alone."
+    ))
 }
 
 #[cfg(test)]
@@ -434,5 +582,32 @@ mod tests {
     #[test]
     fn codes_are_in_order_and_once() {
         assert!(EXPLANATIONS.is_sorted_by(|(one, _), (next, _)| one < next));
+        assert!(REASONS.is_sorted_by(|(one, _), (next, _)| one < next));
+    }
+
+    #[test]
+    fn every_reason_has_a_text() {
+        let mut missing: Vec<String> = Vec::new();
+        for (policy, file, mark) in [
+            ("prompt-injection", "prompt_injection/rules.rs", "pub(super) const "),
+            ("safety-filter", "safety/rules.rs", "\nconst "),
+            ("safety-filter", "safety.rs", "\nconst "),
+            ("quality-scorer", "quality.rs", "tally.asked("),
+            ("quality-scorer", "quality.rs", "tally.defect("),
+            ("quality-scorer", "../config.rs", "            AssertionKind::"),
+            ("budget-enforcement", "../budget.rs", "            (BudgetScope::"),
+        ] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../filter/core/src/policy").join(file);
+            let source = fs::read_to_string(&path).unwrap();
+            let source = source.split("#[cfg(test)]\nmod").next().unwrap();
+            // The word in quotes on the line that the mark begins.
+            let lines = source.split(mark).skip(1).filter_map(|rest| rest.lines().next());
+            let words = lines.filter_map(|line| line.split('"').nth(1));
+            let is_kind = |word: &&str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let reasons: Vec<String> = words.filter(is_kind).map(|word| format!("{policy}.{word}")).collect();
+            assert!(!reasons.is_empty(), "no reason in {file}");
+            missing.extend(reasons.into_iter().filter(|reason| of(reason).is_none()));
+        }
+        assert!(missing.is_empty(), "no explanation of {missing:?}");
     }
 }

@@ -73,10 +73,15 @@ fn explain(code: &str) -> Result<Status> {
             print(&format!("{code}\n\n{text}\n"))?;
             Ok(Status::Fine)
         }
-        None => match nearest(code, explanations::EXPLANATIONS.iter().map(|(code, _)| *code)) {
-            Some(near) => bail!("there is no code `{code}`; did you mean `{near}`?"),
-            None => bail!("there is no code `{code}`; `policy lint` prints codes in brackets"),
-        },
+        None => {
+            let codes: Vec<String> = explanations::codes().collect();
+            match nearest(code, codes.iter().map(String::as_str)) {
+                Some(near) => bail!("there is no code `{code}`; did you mean `{near}`?"),
+                None => bail!(
+                    "there is no code `{code}`; `policy lint` prints codes in brackets, and events have `reason`"
+                ),
+            }
+        }
     }
 }
 

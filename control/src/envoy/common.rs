@@ -203,6 +203,9 @@ pub struct TcpKeepalive {
 pub struct Http1ProtocolOptions {
     /// Requests with both `transfer-encoding` and `content-length` are how requests are smuggled.
     pub allow_chunked_length: bool,
+    /// Proxies in front, and measuring tools, still speak HTTP/1.0.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub accept_http_10: bool,
 }
 
 #[derive(Debug, Clone, Serialize)]

@@ -253,7 +253,7 @@ impl Rendering<'_> {
                 headers_with_underscores_action: Some(HeadersWithUnderscoresAction::DropHeader),
                 ..HttpProtocolCommonOptions::default()
             },
-            http_protocol_options: Http1ProtocolOptions { allow_chunked_length: false },
+            http_protocol_options: Http1ProtocolOptions { allow_chunked_length: false, accept_http_10: true },
             http2_protocol_options: Http2ProtocolOptions {
                 max_concurrent_streams: Some(100),
                 initial_stream_window_size: 256 * 1024,

@@ -124,10 +124,27 @@ fn scan_answers_every_line_in_order() {
 }
 
 #[test]
-fn scan_names_the_line_it_cannot_read() {
-    let (status, _, err) = run(&["policy", "scan", &quick_start()], "{\"id\":1,\"text\":\"a\"}\nnonsense\n");
-    assert_eq!(status, 2);
-    assert!(err.contains("line 2 is not"), "{err}");
+fn scan_names_the_lines_it_cannot_read_and_goes_on() {
+    let lines = "\u{feff}{\"id\":123456789012345678901234567890,\"text\":\"a\"}\r\nnonsense alice@example.com\n\
+                 \"alice@example.com\"\n{\"id\":\"c\",\"text\":\"\\ud83d\"}\n{\"id\":1.50}\n{\"id\":{\"a\":1},\"text\":\"\"}";
+    let (status, out, err) = run(&["policy", "scan", &quick_start()], lines);
+    assert_eq!(status, 1);
+    for line in 2..=5 {
+        assert!(err.contains(&format!("line {line} is not")), "{err}");
+    }
+    let starts = [
+        r#"{"id":123456789012345678901234567890,"verdict":"allow""#,
+        r#"{"id":null,"error":"no valid JSON at byte"#,
+        r#"{"id":null,"error":"no object"#,
+        r#"{"id":"c","error":"no valid JSON at byte"#,
+        r#"{"id":1.50,"error":"no object"#,
+        r#"{"id":{"a":1},"verdict":"allow""#,
+    ];
+    assert_eq!(out.lines().count(), starts.len(), "{out}");
+    for (line, start) in out.lines().zip(starts) {
+        assert!(line.starts_with(start), "{line}");
+    }
+    assert!(!out.contains("alice") && !err.contains("alice"), "text in {out}{err}");
 }
 
 fn tried(words: &[&str], input: &str) -> (i32, Value) {
@@ -350,6 +367,19 @@ fn codes_are_explained() {
     let (status, _, err) = run(&["policy", "explain", "unkown-key"], "");
     assert_eq!(status, 2);
     assert!(err.contains("did you mean `unknown-key`?"), "{err}");
+}
+
+#[test]
+fn reason_codes_are_explained() {
+    let (status, out, _) = run(&["policy", "explain", "pii-detector.us_ssn"], "");
+    assert_eq!(status, 0);
+    assert!(out.starts_with("pii-detector.us_ssn\n\n") && out.contains("[REDACTED:SSN]"), "{out}");
+    let (status, out, _) = run(&["policy", "explain", "prompt-injection.instruction_override"], "");
+    assert_eq!(status, 0);
+    assert!(out.contains("orders"), "{out}");
+    let (status, _, err) = run(&["policy", "explain", "pii-detector.emial"], "");
+    assert_eq!(status, 2);
+    assert!(err.contains("did you mean `pii-detector.email`?"), "{err}");
 }
 
 #[test]

@@ -116,6 +116,29 @@ fn a_chunked_body_with_trailers_is_inspected() {
     assert!(upstream.take_requests()[0].text().contains("[REDACTED:EMAIL]"));
 }
 
+/// nginx speaks it to what is behind it unless told otherwise, and so does `ab`.
+#[test]
+fn a_client_of_http_1_0_is_served_whole_and_streamed() {
+    let upstream = demo();
+    let gateway = quick_start(&upstream).start();
+    for streams in [false, true] {
+        let body = format!(
+            r#"{{"model":"m","stream":{streams},"messages":[{{"role":"user","content":"I am a@example.com"}}]}}"#
+        );
+        let head = format!(
+            "POST /v1/chat/completions HTTP/1.0\r\nhost: x\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut connection = TcpStream::connect(gateway.address()).unwrap();
+        connection.write_all((head + &body).as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.0 200") || answer.starts_with("HTTP/1.1 200"), "{answer}");
+        assert!(!answer.contains("transfer-encoding") && !answer.contains("a@example.com"), "{answer}");
+        assert!(answer.contains("REDACTED:EMAIL"), "{answer}");
+    }
+}
+
 #[test]
 fn an_answer_in_pieces_with_trailers_is_inspected() {
     let upstream = demo();

@@ -273,7 +273,10 @@ fn upstream_protocol(tls: bool) -> UpstreamProtocolOptions {
         })
     } else {
         UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig::Http1 {
-            http_protocol_options: Http1ProtocolOptions { allow_chunked_length: false },
+            http_protocol_options: Http1ProtocolOptions {
+                allow_chunked_length: false,
+                accept_http_10: false,
+            },
         })
     }
 }

@@ -184,12 +184,13 @@ impl<'a> Reader<'a> {
                     request.format = self.format()?;
                     request.response_format = Some(start..self.cursor.offset());
                 }
+                // Some providers serve `prompt` in place of `messages`.
+                (Endpoint::ChatCompletions | Endpoint::Completions, Name::Prompt) => {
+                    request.token_prompt = self.prompt("prompt", "prompt[]")?;
+                }
                 (Endpoint::ChatCompletions, key) => self.chat(key)?,
                 (Endpoint::Responses, key) => {
                     request.goes_on_from_unseen |= self.responses_request(key)?;
-                }
-                (Endpoint::Completions, Name::Prompt) => {
-                    request.token_prompt = self.prompt("prompt", "prompt[]")?;
                 }
                 (Endpoint::Completions, Name::Suffix) => self.text("suffix", [0; 3], Channel::Prompt)?,
                 (Endpoint::Embeddings, Name::Input) => {

@@ -7,8 +7,9 @@ use super::encode::data_lines;
 use memchr::{memchr, memchr2};
 use std::borrow::Cow;
 
-/// Largest event. Providers stay under 100 KiB; a stream that exceeds this is not one that could be inspected.
-pub const MAX_EVENT_BYTES: usize = 1024 * 1024;
+/// Largest event. Text stays under 100 KiB, but a picture comes in one event; a stream that exceeds this is not one that could
+/// be inspected.
+pub const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
