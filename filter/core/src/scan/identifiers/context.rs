@@ -105,7 +105,8 @@ const ROWS: &[(Topic, &str)] = &[
     ),
     (
         Topic::Address,
-        "address|live at|manda|envia|skicka|send til|bor ved|locuies|domiciliul|mieszkam|courier|parcel for|return it|post it|vis au|vit au|lives at|living at|lived at|live in.|lives in.|residing|resides|resident of|residence|ship|deliver|mail to|\
+        "address|levering|postadr|hjemmeadr|besoks|besogs|wohnadr|privatadr|heimatadr|bezoek|huisadr|thuisadr|hemadr|kotios|postios|fakturaadr|\
+         folkbok|bosted|bydlim|bytem|zameld|korespond|siedzib|live at|manda|envia|skicka|send til|bor ved|locuies|domiciliul|mieszkam|courier|parcel for|return it|post it|vis au|vit au|lives at|living at|lived at|live in.|lives in.|residing|resides|resident of|residence|ship|deliver|mail to|\
          mail it|mailed to|send it|send to|sent to|sending to|located at|location|move to|moved to|home is|stay at|staying at|\
          based at|come to|visit|meet me at|pick up|pickup|drop off|collect|street|postal|property|house|apartment at|office|\
          headquarters|billing|residential|\
