@@ -119,6 +119,9 @@ fn national_numbers_have_their_check_digits() {
 
 #[test]
 fn documents_need_the_word_for_them() {
+    check("паспорт: 75 9053182", &[("passport", "75 9053182")]);
+    check("पासपोर्ट: WT8903578", &[("passport", "WT8903578")]);
+    check("show mac address 001A.2B3C.4D5E", &[("mac", "001A.2B3C.4D5E")]);
     for (kind, before, value) in [
         ("passport", "passport number is ", "952132640"),
         ("passport", "Reisepass Nr. ", "C01X00T47"),
@@ -233,6 +236,27 @@ fn addresses_are_found_whole() {
     ] {
         check_nothing(text);
     }
+}
+
+#[test]
+fn a_password_is_announced_in_other_languages_too() {
+    for (before, password, after) in [
+        ("hasło: ", "X8SnSLro#AS74", "\n"),
+        ("heslo: ", "03f3xLpwns7", "\n"),
+        ("lösenord: ", "QNQ901btYh7", "\n"),
+        ("salasana: ", "Summer2028!", "\n"),
+        ("kodeord: ", "Dragon2005!", "\n"),
+        ("пароль: ", "sPty4VI1Jp7", "\n"),
+        ("psk=\"", "6qlPRbe9Dst9", "\"\n"),
+        ("variable \"db_password\" {\n  default = \"", "qnvivxyz3pvsn4czusc3", "\"\n}"),
+        // Before a key an ampersand ends it, elsewhere it is part of it.
+        ("password=", "Tr0ub4dor&30", "\n"),
+        ("?password=", "ab12cd", "&state=1"),
+    ] {
+        check(&format!("{before}{password}{after}"), &[("secret", password)]);
+    }
+    check_nothing("heslo: povinné");
+    check_nothing("password=$1&state=2");
 }
 
 #[test]
