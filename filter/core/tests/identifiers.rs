@@ -238,6 +238,7 @@ fn cards_have_an_issuer_a_length_and_a_check_digit() {
         "3530111333300000",
         "6200000000000005",
         "4222222222222",
+        "6759 3422 0752 9340 61",
     ] {
         check_whole("credit_card", card);
     }
@@ -359,6 +360,12 @@ fn secrets_are_found_and_name_their_issuer() {
         ("pypi", format!("pypi-AgEIcHlwaS5vcmc{body}")),
         ("google", format!("AIza{}", &body[..35])),
         ("together", format!("tgp_v1_{}", &body[..43])),
+        // Draws that look like words.
+        ("aws", "AKIAIFUFDYIBEHMI7SKO".into()),
+        ("google", "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".into()),
+        ("slack", format!("https://hooks.slack.com/services/T0AB1CD2E/B3FG4HI5J/{}", &body[..24])),
+        ("slack", format!("hooks.slack.com/workflows/{}", &body[..30])),
+        ("discord", format!("https://discord.com/api/webhooks/446722348882183748/{body}{}", &body[..16])),
         (
             "jwt",
             "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U".into(),
@@ -374,6 +381,7 @@ fn secrets_are_found_and_name_their_issuer() {
         "AKIAQ4ZJ7NX2WTVB3KDMS",
         "eyJhbGciOiJIUzI1NiJ9",
         "task-a1B2c3D4e5F6g7H8i9J0k1L2m3N4",
+        "https://hooks.example.com/services https://discord.example https://hook",
     ] {
         check_nothing(text);
     }

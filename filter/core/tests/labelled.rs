@@ -119,6 +119,9 @@ fn national_numbers_have_their_check_digits() {
 
 #[test]
 fn documents_need_the_word_for_them() {
+    check("паспорт: 75 9053182", &[("passport", "75 9053182")]);
+    check("पासपोर्ट: WT8903578", &[("passport", "WT8903578")]);
+    check("show mac address 001A.2B3C.4D5E", &[("mac", "001A.2B3C.4D5E")]);
     for (kind, before, value) in [
         ("passport", "passport number is ", "952132640"),
         ("passport", "Reisepass Nr. ", "C01X00T47"),
@@ -189,6 +192,25 @@ fn addresses_are_found_whole() {
         "Kerkstraat 7\n1317 YB\nAlmere",
         "ul. Paderewskiego 77\n61-668 Kołobrzeg",
         "Skolvägen 76, 71706 Ängelholm",
+        "Solbakken 8, 1847 Hamar",
+        "Björkgränd 46, 323 98 Borås",
+        "Lindenring 3\n1850 TS\nUtrecht",
+        "Große Elbstraße 145, 22767 Hamburg",
+        "Frankfurter Ring 105\n80807 München",
+        "al. Jerozolimskie 54, 00-024 Warszawa",
+        "ul. Marszałkowska 84/92 m. 5, 00-514 Warszawa",
+        "Nám. Barikád 3\n704 79 Rychvald",
+        "Hämeenkatu 7 B 22\n33100 Tampere",
+        "6 Peterson Cutting, Mcdowellton, SA, 2653",
+        "Unit 3/45 George Street, Sydney NSW 2000",
+        "P.O. Box 4512, Austin, TX 78704",
+        "USS Harrington\nFPO AP 96601",
+        "Postbus 123, 2500 AC Den Haag",
+        "H.No. 56, Narula Road, Firozabad 187007",
+        "1234 County Road 45, Delta Junction, AK 99737",
+        "Periférico Norte 739 666\nVieja Lima, OAX 74421",
+        "Residencial Castro, 80, Pindorama, 63187538 Rodrigues / SE",
+        "Kägistrasse 29, 2502 Biel/Bienne",
     ] {
         check(&format!("Hello.\n{address}."), &[("address", address)]);
         check(&format!("My address is {address}\nThanks"), &[("address", address)]);
@@ -207,9 +229,34 @@ fn addresses_are_found_whole() {
         "via HTTP 2",
         "1. Foo\n2. Bar\n3. Baz",
         "Room 5 is free",
+        "the date was moved to May 14, 2024 at noon",
+        "Platz 3 ging an Müller, Weg 5 ist gesperrt",
+        "Office 365, Photoshop 2023",
+        "the ring 5, the park 12",
     ] {
         check_nothing(text);
     }
+}
+
+#[test]
+fn a_password_is_announced_in_other_languages_too() {
+    for (before, password, after) in [
+        ("hasło: ", "X8SnSLro#AS74", "\n"),
+        ("heslo: ", "03f3xLpwns7", "\n"),
+        ("lösenord: ", "QNQ901btYh7", "\n"),
+        ("salasana: ", "Summer2028!", "\n"),
+        ("kodeord: ", "Dragon2005!", "\n"),
+        ("пароль: ", "sPty4VI1Jp7", "\n"),
+        ("psk=\"", "6qlPRbe9Dst9", "\"\n"),
+        ("variable \"db_password\" {\n  default = \"", "qnvivxyz3pvsn4czusc3", "\"\n}"),
+        // Before a key an ampersand ends it, elsewhere it is part of it.
+        ("password=", "Tr0ub4dor&30", "\n"),
+        ("?password=", "ab12cd", "&state=1"),
+    ] {
+        check(&format!("{before}{password}{after}"), &[("secret", password)]);
+    }
+    check_nothing("heslo: povinné");
+    check_nothing("password=$1&state=2");
 }
 
 #[test]

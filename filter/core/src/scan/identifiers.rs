@@ -97,7 +97,7 @@ pub fn next(set: Identifiers, text: &str, from: usize, more: bool) -> Step<Hit> 
         Ok(Some(hit)) => Step::Hit(hit),
         Ok(None) if more => Step::Open(scanner.open_tail()),
         Ok(None) => Step::Open(text.len()),
-        Err(at) => Step::Open(at),
+        Err(at) => Step::Open(scanner.before_host(at)),
     }
 }
 
@@ -359,7 +359,18 @@ impl Scanner<'_> {
         let run = (0..=secret::LONGEST_HEAD)
             .take_while(|back| end - self.floor > *back && cursor::is_token(self.text.before(end - back, 1)))
             .count();
-        if run > secret::LONGEST_HEAD { end } else { end - run }
+        if run > secret::LONGEST_HEAD {
+            return end;
+        }
+        self.before_host(end - run)
+    }
+
+    /// Where the scheme begins if `at` is the first byte of a host that may become that of a hook; `at` otherwise.
+    fn before_host(&self, at: usize) -> usize {
+        match self.set.contains(Identifier::Secret) {
+            true => secret::pending_scheme(&self.text, at).max(self.floor),
+            false => at,
+        }
     }
 }
 

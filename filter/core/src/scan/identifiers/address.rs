@@ -44,6 +44,14 @@ const NUMBERLESS: Kinds = 512;
 const SMALL_LAST: Kinds = 2048;
 /// A kind of street for certain if it begins with a capital letter.
 const CAPITAL: Kinds = 1024;
+/// A title inside the name of a street, which has a dot.
+const TITLE: Kinds = 4096;
+/// A month, after which a number is no part of an address.
+const MONTH: Kinds = 8192;
+/// A part of a house that an address may begin with, and that says nothing by itself.
+const OPENS: Kinds = 16384;
+/// A state that stands before a postcode of four digits.
+const STATE: Kinds = 32768;
 
 const ROWS: &[(Kinds, &str)] = &[
     (
@@ -53,34 +61,55 @@ const ROWS: &[(Kinds, &str)] = &[
     (
         PERHAPS_LAST,
         "court|ct|place|pl|way|square|sq|close|gardens|grove|hill|walk|mews|row|circle|cir|trail|alley|plaza|loop|park|green|\
-         rise|view|quay|wharf|crossing|bridge|marg|nagar|path|cross|layout|colony|vista|point|glen|ridge|estate|estates",
+         rise|view|quay|wharf|crossing|bridge|marg|nagar|path|cross|layout|colony|vista|point|glen|ridge|estate|estates|parade|\
+         esplanade|broadway|reserve|cove|heights|croft|drove|chase|approach|entrance|frontage|cutting|meadows|promenade|boulevarde|\
+         ganj|chowk|distributor|track|retreat",
     ),
     (
         FIRST,
         "rue|avenue|boulevard|bd|chemin|impasse|allee|alle|soseaua|bulevardul|drumul|splaiul|pasadizo|prolongacion|continuacion|calle|avda|avenida|paseo|camino|carretera|piazza|piazzale|vicolo|\
          rua|travessa|alameda|ul|ulica|aleja|ulice|namesti|nabrezi|corso|strasse|rambla|ronda|glorieta|pasaje|urbanizacion|\
-         contrada|jalan",
+         contrada|jalan|nam|plac|rotonda|lungomare|salita|intrarea|aleea|periferico|retorno|peatonal|andador|circunvalacion|viaducto|\
+         cerrada|ladeira|rodovia|carrer|passeig|acceso|vial|sentier|venelle",
     ),
     (PERHAPS_FIRST | CAPITAL, "via|largo|strada|viale"),
     (
         PERHAPS_FIRST,
         "pl|av|al|os|cl|place|quai|route|cours|passage|square|plac|plaza|praca|estrada|borgo|cuesta|callejon|privada|rte|\
-         residence|residencia|lieu|flat|apartment|apt|unit|suite|studio|room|villa|plot|block|building|house",
+         residence|residencia|montee|rang|faubourg|lotissement|hameau|circuito|diagonal|loteamento|residencial|condominio|chacara|vereda|patio|\
+         recanto|conjunto|parque|jardim|viela|quadra|trecho|fazenda|lieu|flat|apartment|apt|unit|suite|studio|room|villa|plot|block|building|house",
     ),
     (
         PARTICLE,
-        "lui|pod|nad|na|vorm|vor|hinter|bis|ter|quater|de|la|le|les|du|des|da|do|dos|das|di|del|della|dei|degli|delle|dell|van|von|der|den|dem|het|ten|ter|of|the|am|an|auf|im|\
+        "v|ve|u|pri|lui|pod|nad|na|vorm|vor|hinter|bis|ter|quater|de|la|le|les|du|des|da|do|dos|das|di|del|della|dei|degli|delle|dell|van|von|der|den|dem|het|ten|ter|of|the|am|an|auf|im|\
          in|zu|zum|zur|und|y|e|i|et|sur|sous|aux|au|en|l|d|el|los|las|san|santa|saint|upon|by|ob|bei|near|c",
     ),
     (
         UNIT,
         "ap|sc|et|bl|edif|depto|interior|piano|level|apartment|apt|unit|suite|ste|flat|studio|room|floor|fl|box|dept|piso|puerta|pta|esc|planta|portal|bajo|apto|apartamento|\
          wohnung|whg|top|etage|appt|appartement|bat|batiment|interno|scala|int|bus|lok|m|lgh|pb|casilla|postfach|km|lote|lot|plot|\
-         no|nr|num|block|bl|blok|sector|po",
+         no|nr|num|block|bl|blok|sector|bte|kv|torre|dto|oficina|local|po",
     ),
     (NUMBERLESS, "s/n|sn"),
-    (SMALL_LAST, "utca|utja|ut|ter|korut|setany|koz"),
-    (DIRECTION, "n|s|e|w|ne|nw|se|sw|north|south|east|west|northeast|northwest|southeast|southwest"),
+    (SMALL_LAST, "utca|utja|ut|ter|korut|setany|koz|nº|n°|n.º"),
+    (UNIT, "nº|n°|n.º"),
+    (
+        TITLE,
+        "col|fracc|deleg|urb|prof|dr|dra|gen|gral|cnel|eng|ing|arq|lic|cel|mal|alm|pe|pde|sto|sta|mons|visc|cons|pres|sgto|ten|maj|mgr|ks|plk|sw",
+    ),
+    (
+        MONTH,
+        "january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sep|sept|\
+         oct|nov|dec|januar|februar|marz|mai|juni|juli|oktober|dezember",
+    ),
+    (OPENS | UNIT, "level|shop|h.no|box|psc|cmr|rr"),
+    (OPENS, "p.o|po|uss|usns|usnv|uscgc"),
+    (OPENS | UNIT | PERHAPS_FIRST, "postfach|postbus|postboks|apartado"),
+    (STATE, "nsw|vic|qld|sa|wa|tas|nt|act"),
+    (
+        DIRECTION,
+        "altos|bajos|n|s|e|w|ne|nw|se|sw|north|south|east|west|northeast|northwest|southeast|southwest",
+    ),
     (
         COUNTRY,
         "usa|united|uk|england|scotland|wales|ireland|germany|deutschland|france|spain|espana|italy|italia|netherlands|nederland|\
@@ -90,7 +119,7 @@ const ROWS: &[(Kinds, &str)] = &[
     ),
     (
         SMALL,
-        "em|de|den|die|das|till|przy|do|pe|bij|aan|osoitteessa|i|ved|pa|til|w|v|is|are|was|as|at|in|to|on|ist|sind|lautet|unter|an|auf|im|est|sont|au|aux|a|es|son|e|en|il|sono|op|te|w|je|the|of|me|us|\
+        "er|ar|jest|to|je|este|esta|fica|ligger|lyder|em|de|den|die|das|till|przy|do|pe|bij|aan|osoitteessa|i|ved|pa|til|w|v|is|are|was|as|at|in|to|on|ist|sind|lautet|unter|an|auf|im|est|sont|au|aux|a|es|son|e|en|il|sono|op|te|w|je|the|of|me|us|\
          our|my|her|his|their|it|them|for|follows|below|und|zu|nach|folgende|wie|suit|como|segue|al|alla|presso|chez|u|na|no|der|dem|la|le",
     ),
 ];
@@ -101,7 +130,7 @@ static WORDS: Vocabulary<Kinds, { count(ROWS) }> = Vocabulary::new(ROWS);
 static BEGINNINGS: Beginnings = Beginnings::new(ROWS, FIRST | PERHAPS_FIRST | PARTICLE);
 
 /// Kinds of streets that are the end of a word.
-static SUFFIXES: [&[u8]; 43] = [
+static SUFFIXES: [&[u8]; 128] = [
     b"strasse",
     b"str",
     b"gasse",
@@ -118,6 +147,8 @@ static SUFFIXES: [&[u8]; 43] = [
     b"gatan",
     b"vagen",
     b"veien",
+    b"vejen",
+    b"gaden",
     b"vegen",
     b"gata",
     b"vej",
@@ -145,7 +176,93 @@ static SUFFIXES: [&[u8]; 43] = [
     b"-wall",
     b"-park",
     b"-kai",
+    b"baan",
+    b"ring",
+    b"hof",
+    b"pad",
+    b"kade",
+    b"akker",
+    b"weide",
+    b"kamp",
+    b"plantsoen",
+    b"horst",
+    b"heuvel",
+    b"brink",
+    b"zoom",
+    b"erf",
+    b"haugen",
+    b"jordet",
+    b"gropa",
+    b"lunden",
+    b"alleen",
+    b"stranda",
+    b"kroken",
+    b"bakken",
+    b"stien",
+    b"svingen",
+    b"toppen",
+    b"myra",
+    b"sletta",
+    b"engen",
+    b"tunet",
+    b"asen",
+    b"lokka",
+    b"bekken",
+    b"parken",
+    b"ringen",
+    b"plassen",
+    b"torget",
+    b"gangen",
+    b"brygga",
+    b"faret",
+    b"kleiva",
+    b"skogen",
+    b"gaten",
+    b"gate",
+    b"grand",
+    b"backen",
+    b"garden",
+    b"angen",
+    b"backe",
+    b"leden",
+    b"bulevardi",
+    b"ranta",
+    b"rinne",
+    b"maki",
+    b"tori",
+    b"kaari",
+    b"penger",
+    b"aukio",
+    b"raitti",
+    b"toften",
+    b"vaenget",
+    b"krogen",
+    b"svinget",
+    b"torvet",
+    b"straede",
+    b"pladsen",
+    b"damm",
+    b"steig",
+    b"wall",
+    b"kai",
+    b"stieg",
+    b"graben",
+    b"pfad",
+    b"twiete",
+    b"chaussee",
+    b"promenade",
+    b"zeile",
+    b"siedlung",
+    b"stiege",
+    b"anger",
+    b"hang",
+    b"ova",
+    b"ska",
+    b"cka",
 ];
+
+/// How many of [`SUFFIXES`] are hardly anything else; the others need a postcode.
+const CERTAIN: usize = 45;
 
 /// For each last letter of a kind in [`SUFFIXES`], a bit for each letter before it.
 static SUFFIX_ENDS: [u32; 32] = suffix_ends();
@@ -165,7 +282,7 @@ const fn suffix_ends() -> [u32; 32] {
 /// Postcodes that are hardly anything else.
 const CODES: &str = "A9A 9AA|A99 9AA|A9 9AA|AA9A 9AA|AA99 9AA|AA9 9AA|A9A 9A9|AA_99999-9999|AA_99999";
 /// Postcodes that are numbers as any.
-const NUMBERS: &str = "9999 AA|99-999|9999-999|99999-999|99999-9999|999-9999|999999|999 999|99999999|999 99|99999|9999|AA-99999|A-99999|AA-9999|A-9999|AA-999 99|A99 XXXX";
+const NUMBERS: &str = "9999 AA|99-999|9999-999|99999-999|99999-9999|999-9999|999999|999 999|99999999|999 99|99999|9999|AAA 99999-9999|AAA 99999|AAAA 99999-9999|AAAA 99999|AA-99999|A-99999|AA-9999|A-9999|AA-999 99|A99 XXXX";
 
 /// How sure it is that something is a street.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -173,6 +290,15 @@ enum Street {
     Unknown,
     Weak,
     Strong,
+}
+
+/// How a word ends that is, or may be, the name of a street.
+#[derive(Clone, Copy)]
+struct Suffix {
+    /// The kind is the whole word.
+    alone: bool,
+    /// Hardly anything else ends so.
+    certain: bool,
 }
 
 /// A word without case and accents.
@@ -220,21 +346,24 @@ impl Word {
             .fold(0, |kinds, (kind, _)| kinds | kind)
     }
 
-    /// A compound that ends as a street does; `true`: the kind alone.
-    fn street_suffix(&self) -> Option<bool> {
+    /// A compound that ends as a street does.
+    fn street_suffix(&self) -> Option<Suffix> {
         let [.., second_last, last] = self.as_slice() else { return None };
         let before = SUFFIX_ENDS.get(usize::from(last & 31)).copied().unwrap_or(0);
         if before >> (second_last & 31) & 1 == 0 {
             return None;
         }
-        SUFFIXES.iter().find_map(|entry| {
+        SUFFIXES.iter().enumerate().find_map(|(n, entry)| {
             let before = self.as_slice().strip_suffix(*entry)?;
             // Short kinds end other words as well.
+            let certain = n < CERTAIN;
             match before.len() {
-                0 => Some(true),
-                1..=2 if entry.len() < 5 => None,
-                _ if entry.len() <= 3 && before.len() < 4 => None,
-                _ => Some(false),
+                0 => Some(Suffix { alone: true, certain }),
+                1 => None,
+                2 if !certain => None,
+                2 if entry.len() < 5 => Some(Suffix { alone: false, certain: false }),
+                3 if entry.len() <= 3 => Some(Suffix { alone: false, certain: false }),
+                _ => Some(Suffix { alone: false, certain }),
             }
         })
     }
@@ -274,6 +403,8 @@ struct Part {
     numbers: usize,
     street: Street,
     code: Option<bool>,
+    /// A month is among its words, or a year stands behind them.
+    dated: bool,
     /// What follows is neither prose nor the value of a label.
     closed: bool,
 }
@@ -290,6 +421,7 @@ pub(super) fn verify(text: &Cursor, start: usize, announced: impl FnOnce() -> bo
         return Ok(None);
     }
     let mut code = street.code;
+    let mut dated = street.dated;
     let mut tentative = None;
     let mut parts = 0;
     let mut place_follows = false;
@@ -320,6 +452,7 @@ pub(super) fn verify(text: &Cursor, start: usize, announced: impl FnOnce() -> bo
             }
             break;
         }
+        dated |= part.dated;
         if part.code.is_some() {
             code = part.code;
             end = part.end;
@@ -339,9 +472,9 @@ pub(super) fn verify(text: &Cursor, start: usize, announced: impl FnOnce() -> bo
     let sure = match (code, street.street) {
         (Some(true), _) | (Some(false), Street::Weak | Street::Strong) => true,
         (None, Street::Strong) => numbered,
-        (Some(false), Street::Unknown) => announced(),
+        (Some(false), Street::Unknown) => !dated && announced(),
         (None, Street::Weak) => numbered && announced(),
-        (None, Street::Unknown) => by_itself && announced(),
+        (None, Street::Unknown) => by_itself && !dated && announced(),
     };
     if !sure {
         return Ok(None);
@@ -403,7 +536,8 @@ pub(super) fn may_follow_street(text: &Cursor, digit: usize) -> bool {
 fn separator(text: &Cursor, at: usize) -> Result<Option<(usize, bool)>, Open> {
     let mut at = text.run(at, 2, |byte| byte == b' ')?;
     // `Kossuth utca 152.` and the place on the next line.
-    if text.at(at)? == b'.' && matches!(text.at(at + 1)?, b'\n' | b',') && text.before(at, 1).is_ascii_digit()
+    if text.at(at)? == b'.'
+        && (text.at(at + 1)? == b',' || text.at(at + 1)? == b'\n' && text.before(at, 1).is_ascii_digit())
     {
         at += 1;
     }
@@ -415,6 +549,10 @@ fn separator(text: &Cursor, at: usize) -> Result<Option<(usize, bool)>, Open> {
     }
     let line = text.at(at)? == b'\n';
     at += usize::from(line);
+    // A line that begins with the comma.
+    if line && !comma && text.at(at)? == b',' {
+        at += 1;
+    }
     at = text.run(at, 4, |byte| byte == b' ')?;
     Ok((comma || line).then_some((at, !line)))
 }
@@ -434,12 +572,16 @@ fn word_end(text: &Cursor, at: usize) -> Result<usize, Open> {
             text.run(end + 1, LONGEST_WORD, is_letter)?
         }
         b'/' if end - at == 1 => text.run(end + 1, LONGEST_WORD, is_letter)?,
+        // `Biel/Bienne`
+        b'/' if text.at(end + 1)?.is_ascii_uppercase() && text.at(end + 2)?.is_ascii_lowercase() => {
+            text.run(end + 1, LONGEST_WORD, is_letter)?
+        }
         _ => end,
     };
     // The dot of `St.` and `Hauptstr.` belongs to the word if something follows; that of a sentence does not.
     if text.at(end)? == b'.' && (text.at(end + 1)? == b' ' || is_alphanumeric(text.at(end + 1)?)) {
         let word = Word::of(text.slice(at, end));
-        let short = LAST | PERHAPS_LAST | FIRST | PERHAPS_FIRST | UNIT | DIRECTION;
+        let short = LAST | PERHAPS_LAST | FIRST | PERHAPS_FIRST | UNIT | DIRECTION | TITLE;
         if end - at == 1
             || text.slice(at + 1, at + 2) == b"."
             || word.as_slice().ends_with(b"str")
@@ -454,13 +596,24 @@ fn word_end(text: &Cursor, at: usize) -> Result<usize, Open> {
 /// The part that begins at `at`; `first`: it is that of the street.
 #[inline(never)]
 fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, Open> {
-    let mut part =
-        Part { end: start, words: 0, numbers: 0, street: Street::Unknown, code: None, closed: false };
+    let mut part = Part {
+        end: start,
+        words: 0,
+        numbers: 0,
+        street: Street::Unknown,
+        code: None,
+        dated: false,
+        closed: false,
+    };
     let mut at = start;
     let mut tokens = 0;
     // Where the street ends, once its kind was there: what follows may be the next sentence.
     let mut sealed = None;
     let mut unit = false;
+    // `H.No. 5, Station Road`
+    let mut opened = false;
+    // A part of the house in small letters comes right behind what was complete.
+    let mut apart = false;
     // The token before is the number of a unit.
     let mut numbered = false;
     while tokens < 2 * MOST_WORDS && at < limit {
@@ -474,22 +627,31 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
                 let word = Word::of(text.slice(at, end));
                 kinds = word.kinds();
                 let named = part.words > 0;
-                let suffix = word.street_suffix().is_some();
+                let ending = word.street_suffix();
+                let suffix = ending.is_some_and(|ending| ending.certain && (named || !ending.alone));
+                part.dated |= kinds & MONTH != 0;
                 let (after, before) =
                     (kinds & (LAST | PERHAPS_LAST) != 0 && named, kinds & (FIRST | PERHAPS_FIRST) != 0);
                 let strong = named && kinds & LAST != 0 || suffix || kinds & (FIRST | CAPITAL) != 0;
-                if strong || after || before {
+                if strong || after || before || ending.is_some() {
                     part.street = part.street.max(if strong { Street::Strong } else { Street::Weak });
                 }
                 part.words += 1;
                 part.end = end;
                 part.numbers += usize::from(kinds & NUMBERLESS != 0);
-                if after || suffix || directly && kinds & (UNIT | DIRECTION) != 0 {
+                opened |= tokens == 1 && kinds & OPENS != 0;
+                // `Hämeenkatu 7 B 22`
+                let stair = directly && part.numbers > 0 && end - at == 1 && byte_is_stair(text.at(at)?);
+                if after || suffix || stair || directly && kinds & (UNIT | DIRECTION) != 0 {
                     sealed = Some(end);
+                }
+                if stair {
+                    kinds |= UNIT;
                 }
             }
             Token::Particle => {
                 kinds = Word::of(text.slice(at, end)).kinds();
+                apart = directly && kinds & UNIT != 0;
                 if kinds & (FIRST | PERHAPS_FIRST) != 0 {
                     part.street =
                         part.street.max(if kinds & FIRST != 0 { Street::Strong } else { Street::Weak });
@@ -500,7 +662,11 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
             Token::Number => {
                 // The number of the house, or of a part of it.
                 let belongs = part.numbers == 0 || unit;
-                if directly && belongs
+                // `County Road 45, …`
+                let rest = matches!(text.at(end)?, b',' | b'\n')
+                    || text.at(end)? == b' ' && text.at(end + 1)? == b'A';
+                if (directly || apart) && belongs
+                    || directly && part.numbers == 1 && rest && end - at <= 4
                     || sealed.is_none() && part.words > 0 && part.numbers == 0 && first && !unit
                 {
                     sealed = Some(end);
@@ -511,6 +677,21 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
             Token::Code | Token::StrongCode => {
                 part.code = Some(matches!(token, Token::StrongCode) || part.code == Some(true));
                 part.end = end;
+                part.dated |=
+                    part.words > 0 && end - at == 4 && matches!(text.slice(at, at + 2), b"19" | b"20");
+            }
+        }
+        // `NSW 2000`, `VIC, 3000`
+        if kinds & STATE != 0 && text.slice(at, end).iter().all(u8::is_ascii_uppercase) {
+            let comma = usize::from(text.at(end)? == b',');
+            let code = end + comma + 1;
+            if text.at(code - 1)? == b' '
+                && text.digits(code, 5)? == code + 4
+                && !is_alphanumeric(text.at(code + 4)?)
+            {
+                part.code = Some(true);
+                part.end = code + 4;
+                break;
             }
         }
         numbered = unit && matches!(token, Token::Number);
@@ -519,7 +700,11 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
         // Between tokens stands one space; after a number also a comma, if a street follows: `63, rue de Chauvin`.
         match text.at(at)? {
             b' ' => at += 1 + usize::from(text.at(at + 1)? == b' '),
-            b',' if first && tokens == 1 && part.numbers == 1 && text.at(at + 1)? == b' ' => {
+            b',' if first
+                && (tokens == 1 || tokens == 2 && (opened || part.words == 0))
+                && part.numbers == 1
+                && text.at(at + 1)? == b' ' =>
+            {
                 let next = word_end(text, at + 2)?;
                 let capital = is_capital([text.at(at + 2)?, text.at(at + 3)?]);
                 if !capital && Word::of(text.slice(at + 2, next)).kinds() & (FIRST | PERHAPS_FIRST) == 0 {
@@ -575,6 +760,11 @@ fn part(text: &Cursor, start: usize, limit: usize, first: bool) -> Result<Part, 
     Ok(part)
 }
 
+/// The letter of a staircase or of one half of a house.
+fn byte_is_stair(byte: u8) -> bool {
+    matches!(byte, b'A'..=b'H')
+}
+
 /// What stands at `at`, and its end. `plain`: a number there is none of a place.
 fn token(text: &Cursor, at: usize, plain: bool) -> Result<Option<(Token, usize)>, Open> {
     let byte = text.at(at)?;
@@ -620,8 +810,12 @@ fn token(text: &Cursor, at: usize, plain: bool) -> Result<Option<(Token, usize)>
         return Ok(Some((Token::Name, end)));
     }
     let word = Word::of(text.slice(at, end));
-    let particle = word.kinds() & (PARTICLE | FIRST | PERHAPS_FIRST | SMALL_LAST) != 0
-        || word.street_suffix() == Some(true);
+    let kinds = word.kinds();
+    if kinds & DIRECTION != 0 && end - at > 2 {
+        return Ok(Some((Token::Name, end)));
+    }
+    let particle = kinds & (PARTICLE | FIRST | PERHAPS_FIRST | SMALL_LAST | UNIT) != 0
+        || word.street_suffix().is_some_and(|suffix| suffix.alone && suffix.certain);
     Ok(particle.then_some((Token::Particle, end)))
 }
 
@@ -728,6 +922,7 @@ pub(super) fn start_before(
     let mut best = None;
     let mut names = 0;
     let mut adjective = false;
+    let mut compound = false;
     let mut crossed = false;
     let mut starts = [0; MOST_WORDS];
     for start_of_word in &mut starts {
@@ -759,22 +954,31 @@ pub(super) fn start_before(
         }
         crossed |= apart;
         match last.then(|| word.street_suffix()).flatten() {
-            _ if crossed => {}
+            _ if crossed && (kinds & (OPENS | UNIT) != OPENS || !capital) => {}
             // `Lange Straße 5`.
-            Some(true) => {
+            Some(Suffix { alone: true, .. }) => {
                 adjective = true;
                 best = capital.then_some(start);
             }
-            Some(false) => best = Some(start),
+            // `Große Elbstraße 5`.
+            Some(Suffix { alone: false, .. }) => {
+                compound = true;
+                best = Some(start);
+            }
             // In small letters most of them are something else.
-            None if (capital && first || kinds & FIRST != 0) && (!last || kinds & UNIT != 0) => {
+            None if (capital && (first || kinds & OPENS != 0)
+                || kinds & FIRST != 0
+                // `al. Jana Pawła II 5`
+                || first && text.before(before, 1) == b'.')
+                && (!last || kinds & UNIT != 0) =>
+            {
                 best = Some(start);
             }
             None => {
-                if adjective && capital && is_adjective(text, start, before) {
+                if (adjective || compound) && capital && is_adjective(text, start, before, compound) {
                     best = Some(start);
                 }
-                adjective = false;
+                (adjective, compound) = (false, false);
             }
         }
         names += 1;
@@ -786,7 +990,11 @@ pub(super) fn start_before(
     {
         let announced =
             starts.iter().take(names).find(|start| **start != usize::MAX && connects(text, label, **start));
-        best = announced.copied().or(best);
+        // A kind of street begins the address even where it, or its beginning, may be read as part of the label.
+        best = match (best, announced) {
+            (Some(best), Some(_)) if best < label || connects(text, label, best) => Some(best),
+            (best, announced) => announced.copied().or(best),
+        };
     }
     best
 }
@@ -795,16 +1003,18 @@ pub(super) fn start_before(
 static ADJECTIVES: &[&str] = &[
     "lange", "kurze", "breite", "hohe", "alte", "neue", "grosse", "kleine", "grune", "obere", "untere",
     "schone", "rote", "weisse", "schwarze", "oude", "nieuwe", "grote", "korte", "hoge", "stora", "lilla",
-    "norra", "sodra", "ostra", "vastra", "gamla", "nya",
+    "norra", "sodra", "ostra", "vastra", "gamla", "nya", "am", "im", "zum", "zur",
 ];
 
 /// Small words before the name of a street.
-static ARTICLES: &[&str] =
-    &["der", "die", "in", "an", "am", "auf", "bei", "von", "zur", "de", "het", "aan", "op", "pa", "i"];
+static ARTICLES: &[&str] = &[
+    "der", "die", "in", "an", "am", "auf", "bei", "von", "zur", "de", "het", "aan", "op", "pa", "i", "is",
+    "ist", "at", "to",
+];
 
 /// The word from `start` to `end`, with a capital letter, belongs to the kind of street that stands behind it, as `Lange` in
-/// `Lange Straße`: where a line, a part or a name begins. Anywhere else every name would have to wait for the next word.
-fn is_adjective(text: &Cursor, start: usize, end: usize) -> bool {
+/// `Lange Straße`; `compound`: of which the kind is a part, as in `Große Elbstraße`: where a line, a part or a name begins. Anywhere else every name would have to wait for the next word.
+fn is_adjective(text: &Cursor, start: usize, end: usize, compound: bool) -> bool {
     let is_one_of =
         |word: &Word, words: &[&str]| words.iter().any(|other| other.as_bytes() == word.as_slice());
     let begins = match (text.before(start, 1), text.before(start, 2)) {
@@ -817,7 +1027,8 @@ fn is_adjective(text: &Cursor, start: usize, end: usize) -> bool {
         (before, _) => !is_alphanumeric(before) && before < 0x80,
     };
     let word = Word::of(text.slice(start, end));
-    begins && (end - start > 4 && word.as_slice().ends_with(b"er") || is_one_of(&word, ADJECTIVES))
+    begins
+        && (!compound && end - start > 4 && word.as_slice().ends_with(b"er") || is_one_of(&word, ADJECTIVES))
 }
 
 /// The word is one of [`SMALL_LAST`], or has a letter that those have.
@@ -886,6 +1097,6 @@ fn before_kind(text: &Cursor, word: usize) -> Option<usize> {
         return None;
     }
     let last = Word::of(text.slice(word, text.len()));
-    (SUFFIXES.iter().any(|kind| kind.starts_with(last.as_slice())) && is_adjective(text, before, word - 1))
-        .then_some(before)
+    let kind = SUFFIXES.iter().any(|kind| kind.starts_with(last.as_slice()));
+    is_adjective(text, before, word - 1, !kind).then_some(before)
 }

@@ -90,7 +90,7 @@ const ROWS: &[(Topic, &str)] = &[
     ),
     (
         Topic::Phone,
-        "phone|telephone|telefon|telefono|telefone|tel.|tels.|tele|mobile|mobil|mob.|cell.|cellphone|cellular|cellulaire|handy|hotline|\
+        "phone|mi numero|mon numero|meine nummer|mio numero|meu numero|mijn nummer|mitt nummer|mit nummer|numeroni|moje cislo|мой номер|फ़ोन|मोबाइल|telephone|telefon|telefono|telefone|tel.|tels.|tele|mobile|mobil|mob.|cell.|cellphone|cellular|cellulaire|handy|hotline|\
          rufnummer|erreichbar|rufen|anrufen|natel|gsm|portable|joignable|appeler|appelez|movil|celular|cellulare|llam|chiam|ligue|\
          ligar|telemovel|whatsapp|whats app|signal.|sms.|text me|texting|call.|calling|called|dial|ring me|ring on|ring.|reach me|\
          reached at|reach us|contact|contact no|kontakt|numer|my number|moj numer|bel me|bel.|bellen|mobiel|tlf|ring meg|puh.|puhelin|\
@@ -100,12 +100,13 @@ const ROWS: &[(Topic, &str)] = &[
     (
         Topic::Foreign,
         "email|e mail|courriel|correo|iban.|card number|credit card|kreditkarte|kartennummer|carte bancaire|tarjeta|carta di credito|bank|konto|\
-         compte|cuenta|conto.|rekening|wallet|bitcoin|btc.|ethereum|eth.|ip.|mac.|swift|bic.|cvv|cvc|pin.|zip.|password|\
+         compte|cuenta|conto.|rekening|wallet|bitcoin|btc.|ethereum|eth.|ip.|mac.|macs.|ether.|hwaddr|hardware addr|swift|bic.|cvv|cvc|pin.|zip.|password|\
          account number|account no|sort code|routing",
     ),
     (
         Topic::Address,
-        "address|live at|manda|envia|skicka|send til|bor ved|locuies|domiciliul|mieszkam|courier|parcel for|return it|post it|vis au|vit au|lives at|living at|lived at|live in.|lives in.|residing|resides|resident of|residence|ship|deliver|mail to|\
+        "address|levering|postadr|hjemmeadr|besoks|besogs|wohnadr|privatadr|heimatadr|bezoek|huisadr|thuisadr|hemadr|kotios|postios|fakturaadr|\
+         folkbok|bosted|bydlim|bytem|zameld|korespond|siedzib|live at|manda|envia|skicka|send til|bor ved|locuies|domiciliul|mieszkam|courier|parcel for|return it|post it|vis au|vit au|lives at|living at|lived at|live in.|lives in.|residing|resides|resident of|residence|ship|deliver|mail to|\
          mail it|mailed to|send it|send to|sent to|sending to|located at|location|move to|moved to|home is|stay at|staying at|\
          based at|come to|visit|meet me at|pick up|pickup|drop off|collect|street|postal|property|house|apartment at|office|\
          headquarters|billing|residential|\
@@ -115,7 +116,7 @@ const ROWS: &[(Topic, &str)] = &[
          adres|woon|wonend|bezorg|verzend|gevestigd|enderec|moro.|mora.|morada|entreg|localizad|\
          bor pa|bor i.|bostad|bosatt|levereras|leverans|bopael|bopel|bor.|osoite|asun.|asuu|toimit|\
          mieszka|zamieszk|wyslij|dostaw|bydlis|trval|dorucit|doruc|adresi|ikamet|oturuyor|teslimat|lakcim|cim.|cimem|cime.|\
-         адрес|прожива|живу|доставк|住所|地址|住址|주소|住在",
+         адрес|прожива|живу|доставк|पता|住所|地址|住址|주소|住在",
     ),
     (
         Topic::Birth,
@@ -123,12 +124,12 @@ const ROWS: &[(Topic, &str)] = &[
          geburt|geboren|geb.|gebdat|naiss|ne le|nee le|ne e le|ne en|nee en|ne a.|nee a.|ddn.|\
          nacim|nacid|naci.|nacio|fecha nac|f nac|nascit|nato.|nata.|nasc|geboorte|gebdatum|fodt|fodelse|fodd|fodsel|syntym|syntyn|\
          urodz|ur.|narozen|narodzen|narodeni|dogum|dogdu|szulet|nasterii|nascut|roden|rodena|рожден|родил|народ|γεννη|\
-         出生|生年月日|生日|생년월일|生まれ",
+         जन्म|出生|生年月日|生日|생년월일|生まれ",
     ),
     (
         Topic::Passport,
         "passport|travel document|reisepass|passnummer|passnr|pass nr|pass no|passeport|pasaporte|passaport|paspoort|pasnummer|\
-         paszport|passin|passi.|pasport|pasu.|cestovni|cestovny|pasaport|utlevel|паспорт|загранпасп|护照|旅券|パスポート|여권|διαβατηρ",
+         paszport|passin|passi.|pasport|pasu.|cestovni|cestovny|pasaport|utlevel|pas c|पासपोर्ट|паспорт|загранпасп|护照|旅券|パスポート|여권|διαβατηρ",
     ),
     (
         Topic::Licence,

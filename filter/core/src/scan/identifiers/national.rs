@@ -135,7 +135,9 @@ pub(super) static FORMS: &[Form] = &[
     form(I::UkNino, &[T::Nino, T::Social], true, "AA999999A", &[Other(nino)]),
     form(I::UkNino, &[T::Nino, T::Social, T::Tax, T::Identity], false, "AA 99 99 99 A", &[Other(nino)]),
     form(I::UkNhs, &[T::Nhs], false, "999 999 9999", &[Sum(&[10, 9, 8, 7, 6, 5, 4, 3, 2, 1], 11, 0)]),
-    form(I::Passport, &[T::Passport], false, "99_99_999999|9999_999999", &[]),
+    form(I::Passport, &[T::Passport], false, "99_99_999999|9999_999999|99_9999999", &[]),
+    // As switches print them.
+    form(I::Mac, &[T::Foreign], true, "XXXX.XXXX.XXXX", &[Other(dotted_mac)]),
     form(I::UkUtr, &[T::Utr], false, "99999 99999", &[]),
     form(I::DeSsn, &[T::Social], true, "99 999999 A 999", &[DayMonth(2), Other(pension)]),
     form(
@@ -361,6 +363,11 @@ pub(super) fn fits(shape: &[u8], text: &Cursor, at: usize) -> Result<Option<usiz
 /// All digits are the same: an example of a form, not a number.
 fn monotonous(value: &[u8]) -> bool {
     value.iter().all(|byte| Some(byte) == value.first())
+}
+
+/// Twelve hexadecimal digits, letters among them.
+fn dotted_mac(value: &[u8]) -> bool {
+    value.iter().all(u8::is_ascii_hexdigit) && value.iter().any(u8::is_ascii_alphabetic)
 }
 
 fn digit(byte: u8) -> u32 {

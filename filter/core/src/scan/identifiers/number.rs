@@ -180,10 +180,7 @@ pub(super) fn card(text: &Cursor, start: usize) -> Verdict {
         at += 1;
     }
     let shaped = group == 0
-        || matches!(
-            groups,
-            [4, 4, 4, 4, 0] | [4, 6, 5, 0, 0] | [4, 6, 4, 0, 0] | [4, 4, 4, 1, 0] | [4, 4, 4, 4, 3]
-        );
+        || matches!(groups, [4, 4, 4, 4, 0..=3] | [4, 6, 5, 0, 0] | [4, 6, 4, 0, 0] | [4, 4, 4, 1..=3, 0]);
     Ok((shaped && digits.is_card() && text.number_ends(at)?).then_some(at))
 }
 

@@ -186,6 +186,8 @@ pub(super) fn at_joint(text: &Cursor, at: usize, floor: usize) -> Place {
     }
 }
 
+pub(super) use formats::pending_scheme;
+
 /// The most that stands before the first joint of a token, and the dashes or the escape before that.
 pub(super) const LONGEST_HEAD: usize = 32 + 3;
 
@@ -324,7 +326,10 @@ pub(super) fn issuer_of(matched: &str) -> &'static str {
     if matched.starts_with(PEM) {
         return "private_key";
     }
-    let issued = JOINED.iter().chain(SOLID).find(|format| matched.starts_with(format.prefix));
+    // The address of a hook, with its scheme.
+    let from = matched.find("://").filter(|at| *at < 6).map_or(0, |at| at + 3);
+    let bare = matched.get(from..).unwrap_or(matched);
+    let issued = JOINED.iter().chain(SOLID).find(|format| bare.starts_with(format.prefix));
     match issued {
         Some(format) => format.issuer,
         None if matched.starts_with(WEB_TOKEN) => "jwt",

@@ -424,6 +424,8 @@ fn value(text: &Cursor, at: usize, kind: Kind, bond: Bond) -> Value {
             if is(byte, BREAK) {
                 return Ok(None);
             }
+        } else if byte == b'&' && end > begin && !ends_at_ampersand(text, end)? {
+            // Part of a password, not the next of a query.
         } else if is(byte, STOP) {
             // A call, an index, a template.
             if matches!(byte, b'(' | b'[' | b'{') {
@@ -460,6 +462,14 @@ fn value(text: &Cursor, at: usize, kind: Kind, bond: Bond) -> Value {
     }
     let judged = Judged { value: found, shape: Shape::of(found), quoted, bond, stop };
     Ok(judged.is_secret(kind).then_some((begin, end)))
+}
+
+/// The ampersand at `at` separates two values, or is the end of one.
+fn ends_at_ampersand(text: &Cursor, at: usize) -> Result<bool, Open> {
+    let end = text.run(at + 1, LONGEST_WORD, is_token)?;
+    Ok(end == at + 1
+        || end - at > LONGEST_WORD
+        || !is(text.look(end)?, BLANK | BREAK | QUOTE) && text.look(end)? != 0)
 }
 
 /// Names of schemes before a credential.

@@ -253,7 +253,7 @@ pub(super) static JOINED: &[Format] = &[
     row("sdk-", "launchdarkly", "t36"),
     row("crsr_", "cursor", "a40,80"),
     row("t1.", "yandex", "x100,400"),
-    row("p8e-", "adobe", "h32"),
+    row("p8e-", "adobe", "a32"),
     row("s-s4t2ud-", "intra42", "h64"),
     row("s-s4t2af-", "intra42", "h64"),
     row("y0_", "yandex", "t50,64"),
@@ -398,12 +398,44 @@ pub(super) fn joined(
             {
                 continue;
             }
-            if let Some(end) = matches(text, start, format).map_err(|open| (start, open))? {
-                return Ok(Some((start, end)));
+            // The address of a hook is the secret, its scheme included.
+            let begin =
+                if format.prefix.contains('/') { scheme_before(text, start).max(floor) } else { start };
+            if let Some(end) = matches(text, start, format).map_err(|open| (begin, open))? {
+                return Ok(Some((begin, end)));
             }
         }
     }
     Ok(None)
+}
+
+/// Where `http://` or `https://` begins that ends at `at`; `at` if none does.
+fn scheme_before(text: &Cursor, at: usize) -> usize {
+    let before = text.slice(at.saturating_sub(8), at);
+    if before.ends_with(b"https://") {
+        at - 8
+    } else if before.ends_with(b"http://") {
+        at - 7
+    } else {
+        at
+    }
+}
+
+/// Where the scheme of an address begins whose host, of which `at` is the first byte, may become that of a hook; it may be
+/// there in part.
+pub(in crate::scan::identifiers) fn pending_scheme(text: &Cursor, at: usize) -> usize {
+    let host = text.slice(at, text.len());
+    if host.is_empty() {
+        let marks =
+            (0..3).take_while(|back| matches!(text.behind(at - back.min(&at), 1), b':' | b'/')).count();
+        let (word, marks) = (at - marks, text.slice(at - marks, at));
+        let before = text.slice(word.saturating_sub(5), word);
+        let named = if before.ends_with(b"https") { 5 } else { 4 * usize::from(before.ends_with(b"http")) };
+        let begun = named > 0 && !marks.is_empty() && b"://".starts_with(marks);
+        return if begun { word - named } else { at };
+    }
+    let hook = |format: &&Format| format.prefix.contains('/') && format.prefix.as_bytes().starts_with(host);
+    if JOINED.iter().any(|format| hook(&format)) { scheme_before(text, at) } else { at }
 }
 
 /// The token of [`SOLID`] that begins at `start`.
@@ -473,7 +505,11 @@ fn matches(text: &Cursor, start: usize, format: &Format) -> Verdict {
     }
     let body = text.slice(begin, end);
     let shape = Shape::of(body);
-    let real = shape.different >= 8 && shape.is_random() && !shape::stands_for_another(body);
+    // Now and then a draw looks like words; behind a long prefix, one run that mixes kinds of letters and digits is none.
+    let mixed = shape.digits > 0 || shape.capitals > 0 && shape.capitals < shape.letters;
+    let solid = shape.letters + shape.digits == shape.length && shape.different >= 10 && !shape.is_filler();
+    let drawn = shape.is_random() || format.prefix.len() >= 4 && mixed && solid;
+    let real = shape.different >= 8 && drawn && !shape::stands_for_another(body);
     Ok(real.then_some(end))
 }
 

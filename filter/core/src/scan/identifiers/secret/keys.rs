@@ -40,6 +40,20 @@ const ENDS: &[(&str, Kind, bool)] = &[
     ("kennwort", Password, false),
     ("paroladordine", Password, false),
     ("palavrapasse", Password, false),
+    ("lösenord", Password, false),
+    ("losenord", Password, false),
+    ("adgangskode", Password, false),
+    ("kodeord", Password, false),
+    ("passord", Password, false),
+    ("salasana", Password, false),
+    ("heslo", Password, true),
+    ("hasło", Password, true),
+    ("haslo", Password, true),
+    ("jelszó", Password, true),
+    ("parola", Password, true),
+    ("şifre", Password, true),
+    ("пароль", Password, true),
+    ("psk", Password, true),
     ("senha", Password, true),
     ("clave", Password, true),
     ("mdp", Password, true),
@@ -423,11 +437,11 @@ pub(super) fn before(text: &Cursor, operator: usize) -> Option<Kind> {
         key = Key::before(text, end, limit, false);
     }
     // `key="Password" value=`, `name: PASSWORD` and `value:` on the next line.
-    if key.spells_alone("value") {
+    if key.spells_alone("value") || key.spells_alone("default") {
         let mut at = key.start;
         while at > limit
             && at + MOST_SPACES > key.start
-            && matches!(text.behind(at, 1), b' ' | b'\n' | b'"' | b'\'' | b',' | b'-')
+            && matches!(text.behind(at, 1), b' ' | b'\n' | b'"' | b'\'' | b',' | b'-' | b'{')
         {
             at -= 1;
         }
