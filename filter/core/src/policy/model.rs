@@ -128,6 +128,15 @@ fn rows() -> &'static [[u8; MODELS]; BUCKETS] {
     rows.first_chunk::<BUCKETS>().unwrap_or(&[[0; MODELS]; BUCKETS])
 }
 
+/// Both weights of a feature and the feature itself, far enough apart to add up many: at bit 0, 32 and 56.
+#[inline(always)]
+fn spread(weights: [u8; MODELS]) -> u64 {
+    // One product moves the second byte into the upper half and leaves the first where it is.
+    let apart = (u64::from(u16::from_le_bytes(weights)) * (1 << 24 | 1)) & 0x00ff_0000_00ff;
+    // From -128 on, so that nothing is borrowed.
+    apart ^ (1 << 56 | 0x80 << 32 | 0x80)
+}
+
 /// What some tokens in a row add up to.
 #[derive(Debug, Clone, Copy, Default)]
 struct Segment {
@@ -370,10 +379,7 @@ impl Sink for Scorer {
                 let (row, seen) = (&rows[feature], &mut seen[feature / 64]);
                 let known = *seen >> (feature % 64) & 1;
                 *seen |= 1 << (feature % 64);
-                // Weights from 0 on, so that nothing is borrowed.
-                let row = u64::from(u16::from_le_bytes(*row) ^ 0x8080);
-                let row = (row | row << 24) & 0x00ff_0000_00ff | 1 << 56;
-                packed += row & known.wrapping_sub(1);
+                packed += spread(*row) & known.wrapping_sub(1);
             };
             self.pairing.of(text, tokens, |_, single, pair| {
                 count(single);
@@ -448,5 +454,19 @@ impl Sink for Heads {
             count(single);
             count(pair);
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pair_of_weights_spreads_into_its_own_places() {
+        for pair in 0..=u16::MAX {
+            let [injection, safety] = pair.to_le_bytes();
+            let place = |weight: u8| (i64::from(weight.cast_signed()) + 128) as u64;
+            assert_eq!(spread([injection, safety]), 1 << 56 | place(safety) << 32 | place(injection));
+        }
     }
 }

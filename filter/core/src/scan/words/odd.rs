@@ -96,7 +96,7 @@ impl Folded {
         }
         let spelled = self.is_leet() && digits * 2 <= letters.len();
         let mut plain = *self;
-        for byte in &mut plain.letters {
+        for byte in plain.letters.iter_mut().take(letters.len()) {
             if byte.is_ascii_digit() {
                 *byte = if spelled { normalize::unleet(*byte, b'i') } else { b'0' };
             }
