@@ -434,8 +434,12 @@ pub(in crate::scan::identifiers) fn pending_scheme(text: &Cursor, at: usize) -> 
         let begun = named > 0 && !marks.is_empty() && b"://".starts_with(marks);
         return if begun { word - named } else { at };
     }
-    let hook = |format: &&Format| format.prefix.contains('/') && format.prefix.as_bytes().starts_with(host);
-    if JOINED.iter().any(|format| hook(&format)) { scheme_before(text, at) } else { at }
+    let scheme = scheme_before(text, at);
+    let may_be_hook = || {
+        JOINED.iter().any(|format| format.prefix.contains('/') && format.prefix.as_bytes().starts_with(host))
+    };
+    // Hardly any text has a scheme here, and the formats are many.
+    if scheme < at && may_be_hook() { scheme } else { at }
 }
 
 /// The token of [`SOLID`] that begins at `start`.
