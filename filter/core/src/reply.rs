@@ -42,8 +42,8 @@ impl Reply {
 
     /// No endpoint of that name.
     pub fn unknown_path() -> Reply {
-        let message = "This path is not served. Inspected paths are /v1/chat/completions, /v1/completions, \
-                       /v1/responses, /v1/embeddings and /v1/rerank; others must be listed in `gateway.passthrough_paths`.";
+        let message = "This path is not served, or not by this method. Inspected are POST requests to /v1/chat/completions, \
+                       /v1/completions, /v1/responses, /v1/embeddings and /v1/rerank; others must be listed in `gateway.passthrough_paths`.";
         Reply::error(404, "invalid_request_error", "unknown_path", message)
     }
 

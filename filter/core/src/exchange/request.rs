@@ -190,11 +190,7 @@ impl Exchange {
     /// A path that is not inspected: forwarded where the operator says so, refused otherwise.
     fn pass(&mut self) -> Admission {
         if !self.is_passed_through() {
-            let reply = match Endpoint::from_path(&self.head.path) {
-                Some(_) => Reply::method_not_allowed("POST"),
-                None => Reply::unknown_path(),
-            };
-            return Admission::Reply(self.refuse(reply, Ended::Refused));
+            return Admission::Reply(self.refuse(Reply::unknown_path(), Ended::Refused));
         }
         self.record.endpoint = "passthrough";
         self.record.scanned.request_unread = Some(Unread::Passthrough);

@@ -1012,8 +1012,9 @@ static ARTICLES: &[&str] = &[
     "ist", "at", "to",
 ];
 
-/// The word from `start` to `end`, with a capital letter, belongs to the kind of street that stands behind it, as `Lange` in
-/// `Lange Straße`; `compound`: of which the kind is a part, as in `Große Elbstraße`: where a line, a part or a name begins. Anywhere else every name would have to wait for the next word.
+/// The word from `start` to `end`, with a capital letter, belongs to the street that stands behind it, as `Lange` in `Lange
+/// Straße` and, where the kind is part of a `compound`, `Große` in `Große Elbstraße`: where a line, a part or a name begins.
+/// Anywhere else every name would have to wait for the next word.
 fn is_adjective(text: &Cursor, start: usize, end: usize, compound: bool) -> bool {
     let is_one_of =
         |word: &Word, words: &[&str]| words.iter().any(|other| other.as_bytes() == word.as_slice());
