@@ -11,7 +11,10 @@ use std::collections::BTreeMap;
 pub fn lanes(transcript: &str) -> BTreeMap<String, String> {
     let mut lanes = BTreeMap::new();
     for line in transcript.lines() {
-        let Some(data) = line.strip_prefix("data:").map(str::trim) else { continue };
+        // An event without data keeps a stream alive.
+        let Some(data) = line.strip_prefix("data:").map(str::trim).filter(|data| !data.is_empty()) else {
+            continue;
+        };
         if data == "[DONE]" {
             add(&mut lanes, "done".into(), "[DONE]");
             continue;

@@ -179,7 +179,9 @@ pub fn check_law(host: &mut impl Host, cuts: Cuts) {
             if !is_stream || sent.is_empty() {
                 continue;
             }
-            if host.exchange(&scenario.config, &call, &whole).upstream.is_none() {
+            let outcome = host.exchange(&scenario.config, &call, &whole);
+            // Refused before, or withheld because it is no stream of events.
+            if outcome.upstream.is_none() || outcome.status == 502 {
                 continue;
             }
             streams += 1;
