@@ -360,9 +360,8 @@ fn secrets_are_found_and_name_their_issuer() {
         ("pypi", format!("pypi-AgEIcHlwaS5vcmc{body}")),
         ("google", format!("AIza{}", &body[..35])),
         ("together", format!("tgp_v1_{}", &body[..43])),
-        // Draws that look like words.
+        // A draw that looks like words.
         ("aws", "AKIAIFUFDYIBEHMI7SKO".into()),
-        ("google", "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".into()),
         ("slack", format!("https://hooks.slack.com/services/T0AB1CD2E/B3FG4HI5J/{}", &body[..24])),
         ("slack", format!("hooks.slack.com/workflows/{}", &body[..30])),
         ("discord", format!("https://discord.com/api/webhooks/446722348882183748/{body}{}", &body[..16])),
@@ -378,6 +377,8 @@ fn secrets_are_found_and_name_their_issuer() {
         "sk-your-api-key-goes-here-please",
         "ghp_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
         "sk-learn",
+        "xoxb-SlackAppBotAccessTokenGoesRightHere",
+        "ntn_123456789012345678901234567890123456789012345678901234567890",
         "AKIAQ4ZJ7NX2WTVB3KDMS",
         "eyJhbGciOiJIUzI1NiJ9",
         "task-a1B2c3D4e5F6g7H8i9J0k1L2m3N4",

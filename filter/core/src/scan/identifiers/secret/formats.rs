@@ -505,8 +505,8 @@ fn matches(text: &Cursor, start: usize, format: &Format) -> Verdict {
     }
     let body = text.slice(begin, end);
     let shape = Shape::of(body);
-    // Now and then a draw looks like words; behind a long prefix, one run that mixes kinds of letters and digits is none.
-    let mixed = shape.digits > 0 || shape.capitals > 0 && shape.capitals < shape.letters;
+    // Now and then a draw looks like words; behind a long prefix, one run that mixes letters and digits is none.
+    let mixed = shape.digits > 0 && shape.letters > 0;
     let solid = shape.letters + shape.digits == shape.length && shape.different >= 10 && !shape.is_filler();
     let drawn = shape.is_random() || format.prefix.len() >= 4 && mixed && solid;
     let real = shape.different >= 8 && drawn && !shape::stands_for_another(body);
