@@ -366,6 +366,9 @@ impl Word {
             return None;
         }
         SUFFIXES.iter().enumerate().find_map(|(n, entry)| {
+            if entry.last() != Some(last) {
+                return None;
+            }
             let before = self.as_slice().strip_suffix(*entry)?;
             // Short kinds end other words as well.
             let certain = n < CERTAIN;
@@ -1108,7 +1111,10 @@ fn before_kind(text: &Cursor, word: usize) -> Option<usize> {
     if !name || !is_capital([text.before(before + 1, 1), text.before(before + 2, 1)]) {
         return None;
     }
+    if !is_adjective(text, before, word - 1, false) {
+        return None;
+    }
     let last = Word::of(text.slice(word, text.len()));
-    let kind = SUFFIXES.iter().any(|kind| kind.starts_with(last.as_slice()));
-    is_adjective(text, before, word - 1, !kind).then_some(before)
+    let kind = || SUFFIXES.iter().any(|kind| kind.starts_with(last.as_slice()));
+    (is_adjective(text, before, word - 1, true) || kind()).then_some(before)
 }
