@@ -18,7 +18,7 @@ const MOST_WORDS: usize = 7;
 const LONGEST_WORD: usize = 40;
 
 /// What a word is in an address; bits.
-type Kinds = u16;
+type Kinds = u32;
 
 /// A kind of street that stands after the name, and hardly is anything else.
 const LAST: Kinds = 1;
@@ -52,6 +52,9 @@ const MONTH: Kinds = 8192;
 const OPENS: Kinds = 16384;
 /// A state that stands before a postcode of four digits.
 const STATE: Kinds = 32768;
+/// Never stands between the number of a house and the name of a street; most words behind a number are others, so few are
+/// asked what they are.
+const UNNUMBERED: Kinds = 65536;
 
 const ROWS: &[(Kinds, &str)] = &[
     (
@@ -69,19 +72,28 @@ const ROWS: &[(Kinds, &str)] = &[
         FIRST,
         "rue|avenue|boulevard|bd|chemin|impasse|allee|alle|soseaua|bulevardul|drumul|splaiul|pasadizo|prolongacion|continuacion|calle|avda|avenida|paseo|camino|carretera|piazza|piazzale|vicolo|\
          rua|travessa|alameda|ul|ulica|aleja|ulice|namesti|nabrezi|corso|strasse|rambla|ronda|glorieta|pasaje|urbanizacion|\
-         contrada|jalan|nam|plac|rotonda|lungomare|salita|intrarea|aleea|periferico|retorno|peatonal|andador|circunvalacion|viaducto|\
-         cerrada|ladeira|rodovia|carrer|passeig|acceso|vial|sentier|venelle",
+         contrada|jalan",
+    ),
+    (
+        FIRST | UNNUMBERED,
+        "nam|plac|rotonda|lungomare|salita|intrarea|aleea|periferico|retorno|peatonal|andador|circunvalacion|viaducto|cerrada|\
+         ladeira|rodovia|carrer|passeig|acceso|vial|sentier|venelle",
     ),
     (PERHAPS_FIRST | CAPITAL, "via|largo|strada|viale"),
     (
         PERHAPS_FIRST,
         "pl|av|al|os|cl|place|quai|route|cours|passage|square|plac|plaza|praca|estrada|borgo|cuesta|callejon|privada|rte|\
-         residence|residencia|montee|rang|faubourg|lotissement|hameau|circuito|diagonal|loteamento|residencial|condominio|chacara|vereda|patio|\
-         recanto|conjunto|parque|jardim|viela|quadra|trecho|fazenda|lieu|flat|apartment|apt|unit|suite|studio|room|villa|plot|block|building|house",
+         residence|residencia|montee|rang|faubourg|hameau|lieu|flat|apartment|apt|unit|suite|studio|room|villa|plot|block|building|house",
     ),
     (
+        PERHAPS_FIRST | UNNUMBERED,
+        "lotissement|circuito|diagonal|loteamento|residencial|condominio|chacara|vereda|patio|recanto|conjunto|parque|jardim|viela|\
+         quadra|trecho|fazenda",
+    ),
+    (PARTICLE | UNNUMBERED, "v|ve|u|pri"),
+    (
         PARTICLE,
-        "v|ve|u|pri|lui|pod|nad|na|vorm|vor|hinter|bis|ter|quater|de|la|le|les|du|des|da|do|dos|das|di|del|della|dei|degli|delle|dell|van|von|der|den|dem|het|ten|ter|of|the|am|an|auf|im|\
+        "lui|pod|nad|na|vorm|vor|hinter|bis|ter|quater|de|la|le|les|du|des|da|do|dos|das|di|del|della|dei|degli|delle|dell|van|von|der|den|dem|het|ten|ter|of|the|am|an|auf|im|\
          in|zu|zum|zur|und|y|e|i|et|sur|sous|aux|au|en|l|d|el|los|las|san|santa|saint|upon|by|ob|bei|near|c",
     ),
     (
@@ -127,7 +139,7 @@ const ROWS: &[(Kinds, &str)] = &[
 static WORDS: Vocabulary<Kinds, { count(ROWS) }> = Vocabulary::new(ROWS);
 
 /// How the words begin that may stand between a number and the name of a street.
-static BEGINNINGS: Beginnings = Beginnings::new(ROWS, FIRST | PERHAPS_FIRST | PARTICLE);
+static BEGINNINGS: Beginnings = Beginnings::new(ROWS, FIRST | PERHAPS_FIRST | PARTICLE, UNNUMBERED);
 
 /// Kinds of streets that are the end of a word.
 static SUFFIXES: [&[u8]; 128] = [
@@ -354,6 +366,9 @@ impl Word {
             return None;
         }
         SUFFIXES.iter().enumerate().find_map(|(n, entry)| {
+            if entry.last() != Some(last) {
+                return None;
+            }
             let before = self.as_slice().strip_suffix(*entry)?;
             // Short kinds end other words as well.
             let certain = n < CERTAIN;
@@ -1097,7 +1112,10 @@ fn before_kind(text: &Cursor, word: usize) -> Option<usize> {
     if !name || !is_capital([text.before(before + 1, 1), text.before(before + 2, 1)]) {
         return None;
     }
+    if !is_adjective(text, before, word - 1, false) {
+        return None;
+    }
     let last = Word::of(text.slice(word, text.len()));
-    let kind = SUFFIXES.iter().any(|kind| kind.starts_with(last.as_slice()));
-    is_adjective(text, before, word - 1, !kind).then_some(before)
+    let kind = || SUFFIXES.iter().any(|kind| kind.starts_with(last.as_slice()));
+    (is_adjective(text, before, word - 1, true) || kind()).then_some(before)
 }

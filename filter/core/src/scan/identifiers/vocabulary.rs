@@ -50,19 +50,19 @@ pub(super) const fn count<Tag>(rows: &'static [(Tag, &'static str)]) -> usize {
     count
 }
 
-/// A bit for every bucket that has a word of the rows whose tag is in `tags`.
+/// A bit for every bucket that has a word of the rows whose tag is in `tags` and not in `except`.
 pub(super) struct Beginnings([u64; BUCKETS / 64]);
 
 impl Beginnings {
     #[allow(clippy::indexing_slicing, reason = "at compile time")]
-    pub(super) const fn new(rows: &'static [(u16, &'static str)], tags: u16) -> Self {
+    pub(super) const fn new(rows: &'static [(u32, &'static str)], tags: u32, except: u32) -> Self {
         let mut bits = [0; BUCKETS / 64];
         let mut row = 0;
         while row < rows.len() {
             let (tag, words) = rows[row];
             let words = words.as_bytes();
             let mut at = 0;
-            while at < words.len() && tag & tags != 0 {
+            while at < words.len() && tag & tags != 0 && tag & except == 0 {
                 if at == 0 || words[at - 1] == b'|' {
                     let bucket = bucket(first(words, at));
                     bits[bucket / 64] |= 1 << (bucket % 64);

@@ -434,12 +434,10 @@ pub(in crate::scan::identifiers) fn pending_scheme(text: &Cursor, at: usize) -> 
         let begun = named > 0 && !marks.is_empty() && b"://".starts_with(marks);
         return if begun { word - named } else { at };
     }
+    // Few texts end within a host, which is asked first.
     let scheme = scheme_before(text, at);
-    let may_be_hook = || {
-        JOINED.iter().any(|format| format.prefix.contains('/') && format.prefix.as_bytes().starts_with(host))
-    };
-    // Hardly any text has a scheme here, and the formats are many.
-    if scheme < at && may_be_hook() { scheme } else { at }
+    let hook = |format: &Format| format.prefix.contains('/') && format.prefix.as_bytes().starts_with(host);
+    if scheme < at && JOINED.iter().any(hook) { scheme } else { at }
 }
 
 /// The token of [`SOLID`] that begins at `start`.
