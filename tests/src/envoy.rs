@@ -12,7 +12,8 @@
 mod nursery;
 
 use crate::client::{self, Call, Reply, Stream};
-use crate::{repository, upstream};
+use crate::port::free_port;
+use crate::repository;
 use serde_json::Value;
 use std::fmt::Display;
 use std::fs;
@@ -253,7 +254,12 @@ impl Gateway {
         let admin = self.folder.join("admin");
         loop {
             if let Ok(Some(status)) = self.child.try_wait() {
-                panic!("Envoy ended with {status} before it was ready");
+                let log = self.output();
+                let why = log.lines().filter(|line| line.contains("[critical]") || line.contains("[error]"));
+                panic!(
+                    "Envoy ended with {status} before it was ready: {}",
+                    why.collect::<Vec<_>>().join("\n")
+                );
             }
             if let Some(address) = fs::read_to_string(&admin).ok().and_then(|text| text.trim().parse().ok()) {
                 self.admin = address;
@@ -292,7 +298,7 @@ impl Drop for Gateway {
 /// A loopback address that was free a moment ago.
 #[track_caller]
 pub fn free_address() -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, found(upstream::free_port())))
+    SocketAddr::from((Ipv4Addr::LOCALHOST, found(free_port())))
 }
 
 fn parse(line: &str) -> Value {

@@ -7,6 +7,7 @@ pub mod client;
 pub mod conformance;
 pub mod demo;
 pub mod envoy;
+pub mod port;
 pub mod redirect;
 pub mod repository;
 pub mod scenario;

@@ -151,11 +151,6 @@ impl Drop for Upstream {
 /// The port of a service nobody runs (`tcpmux`, RFC 1078). A port that was free a moment ago may be another test's the next.
 pub const CLOSED_PORT: u16 = 1;
 
-/// A loopback port that was free a moment ago.
-pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
     for (id, connection) in (0..).zip(listener.incoming()) {
         if shared.stopping.load(Ordering::SeqCst) {

@@ -2,7 +2,8 @@
 //!
 //! Missing is a failure: a rendering that no Envoy has read is not tested.
 
-use crate::upstream::{echo, free_port};
+use crate::port::free_port;
+use crate::upstream::echo;
 use kt_control::command;
 use kt_control::deployment::Deployment;
 use kt_control::render::envoy::to_yaml;
@@ -90,12 +91,12 @@ impl Gateway {
     /// `targets` is the value of `providers`.
     fn start(providers: &str) -> Gateway {
         let folder = Folder::new();
-        let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        let listen = SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()));
         let text = format!(
             "pack: {{name: 50% off, version: 1.0.0}}\npolicies: {{chain: [audit-logger]}}\n\
              gateway: {{listen: '{listen}', admin: '127.0.0.1:{}'}}\nsize_limits: {{max_body_bytes: 100000}}\n\
              providers: {providers}\n",
-            free_port()
+            free_port().unwrap()
         );
         let loaded = command::check("f", text).unwrap_or_else(|findings| panic!("{findings:?}"));
         let mut deployment = Deployment::new(folder.path().join("kt_filter.wasm"));
@@ -160,7 +161,7 @@ fn code(body: &str) -> String {
 
 #[test]
 fn envoy_answers_for_itself_in_openais_shape() {
-    let closed = free_port();
+    let closed = free_port().unwrap();
     let gateway = Gateway::start(&format!(
         "{{targets: [{{id: a, provider: openai-compatible, base_url: 'http://127.0.0.1:{closed}'}}]}}"
     ));
@@ -281,13 +282,13 @@ fn the_only_target_is_given_the_time_it_asks_for() {
 fn files_for_xds_are_what_envoy_starts_with() {
     let folder = Folder::new();
     let upstream = echo();
-    let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
+    let listen = SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()));
     let policy = format!(
         "pack: {{name: p, version: 1.0.0}}\npolicies: {{chain: [audit-logger]}}\n\
          gateway: {{listen: '{listen}', admin: '127.0.0.1:{}'}}\n\
          providers: {{targets: [{{id: a, provider: openai-compatible, base_url: 'http://127.0.0.1:{upstream}', \
          secret_key_ref: {{file: filter-key}}}}]}}\n",
-        free_port()
+        free_port().unwrap()
     );
     std::fs::write(folder.path().join("policy-config.yaml"), policy).unwrap();
     let rendered = Command::new(env!("CARGO_BIN_EXE_kt-control"))

@@ -16,6 +16,9 @@ mod reference;
 mod running;
 mod upstream;
 
+#[path = "../../../tests/src/port.rs"]
+mod port;
+
 use std::path::{Path, PathBuf};
 
 /// A folder beside this one.

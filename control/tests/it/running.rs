@@ -1,7 +1,8 @@
 //! `gateway run`, and what happens to requests while its policy file changes.
 
 use crate::envoy::{Folder, program};
-use crate::upstream::{echo, free_port};
+use crate::port::free_port;
+use crate::upstream::echo;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command};
@@ -19,8 +20,8 @@ struct Running {
 impl Running {
     fn start(policy: impl Fn(&str) -> String) -> Running {
         let folder = Folder::new();
-        let listen = SocketAddr::from(([127, 0, 0, 1], free_port()));
-        let admin = format!("gateway: {{admin: '127.0.0.1:{}'}}\n", free_port());
+        let listen = SocketAddr::from(([127, 0, 0, 1], free_port().unwrap()));
+        let admin = format!("gateway: {{admin: '127.0.0.1:{}'}}\n", free_port().unwrap());
         std::fs::write(folder.path().join("policy-config.yaml"), policy(&admin)).unwrap();
         std::fs::write(folder.path().join("admin"), admin).unwrap();
         let errors = std::fs::File::create(folder.path().join("errors")).unwrap();
