@@ -45,7 +45,7 @@ fn read(choice: &Value, lanes: &mut BTreeMap<String, String>) {
         add(lanes, format!("{index}.finish_reason"), reason);
     }
     let Some(delta) = choice.get("delta") else { return };
-    for key in ["role", "content", "reasoning", "reasoning_content", "refusal"] {
+    for key in ["role", "content", "reasoning", "reasoning_content", "thinking", "refusal"] {
         if let Some(text) = delta.get(key).and_then(Value::as_str) {
             add(lanes, format!("{index}.{key}"), text);
         }

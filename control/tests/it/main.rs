@@ -17,6 +17,7 @@ mod running;
 mod upstream;
 
 #[path = "../../../tests/src/port.rs"]
+#[allow(unreachable_pub, reason = "a module of another crate")]
 mod port;
 
 use std::path::{Path, PathBuf};

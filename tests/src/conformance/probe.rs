@@ -110,6 +110,11 @@ fn calls(text: &str, model: &str) -> Vec<(&'static str, &'static str, Value)> {
             CHAT,
             json!({"model": model, "messages": [user], "tools": tool(text)}),
         ),
+        (
+            "chat, documents",
+            CHAT,
+            json!({"model": model, "messages": [user], "documents": [{"title": "a page", "text": text}]}),
+        ),
         ("completions, prompt", COMPLETIONS, json!({"model": model, "prompt": text})),
         ("completions, list of prompts", COMPLETIONS, json!({"model": model, "prompt": ["Hello!", text]})),
         ("completions, suffix", COMPLETIONS, json!({"model": model, "prompt": "Hello!", "suffix": text})),
@@ -243,6 +248,11 @@ fn documents(text: &str) -> Vec<(&'static str, &'static str, Value)> {
         document
     };
     let calling = json!({"role": "assistant", "content": null, "tool_calls": [call_of(&arguments(text))]});
+    let cited = json!({"role": "assistant", "content": "Hello.", "annotations": [{"type": "url_citation", "url_citation": {"start_index": 0, "end_index": 5, "url": "https://news.test/1", "title": text}}]});
+    let mut searched = completion("Hello.");
+    if let Some(members) = searched.as_object_mut() {
+        members.insert("search_results".into(), json!([{"title": text, "url": "https://news.test/1"}]));
+    }
     vec![
         ("chat, content", CHAT, completion(text)),
         (
@@ -256,6 +266,10 @@ fn documents(text: &str) -> Vec<(&'static str, &'static str, Value)> {
         ("chat, reasoning", CHAT, said("reasoning")),
         ("chat, reasoning_content", CHAT, said("reasoning_content")),
         ("chat, refusal", CHAT, said("refusal")),
+        ("chat, thinking", CHAT, said("thinking")),
+        ("chat, a key of tomorrow", CHAT, said("afterthought")),
+        ("chat, title of a citation", CHAT, chat(&[cited])),
+        ("chat, results of a search", CHAT, searched),
         ("chat, arguments of a tool call", CHAT, chat(&[calling])),
         ("chat, tokens of logprobs", CHAT, tokens),
         ("completions, text", COMPLETIONS, completions(&[text])),
@@ -359,6 +373,7 @@ fn transcripts(text: &str) -> Vec<(&'static str, &'static str, Vec<String>)> {
         ),
         ("chat, reasoning", CHAT, said("reasoning")),
         ("chat, reasoning_content", CHAT, said("reasoning_content")),
+        ("chat, thinking", CHAT, said("thinking")),
         ("chat, refusal", CHAT, said("refusal")),
         (
             "chat, text beside content",

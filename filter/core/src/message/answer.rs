@@ -14,6 +14,9 @@ use crate::config::Role;
 use std::borrow::Cow;
 use std::ops::Range;
 
+/// What vLLM says of the tokens of a prompt, which left redacted.
+const SPELLS_PROMPT: [&str; 2] = ["prompt_logprobs", "prompt_token_ids"];
+
 #[derive(Default)]
 pub(super) struct Answer<'a> {
     pub(super) texts: Vec<Text<'a>>,
@@ -91,6 +94,11 @@ impl<'a> Reader<'a> {
             }
             Name::Created | Name::Obfuscation => self.vary()?,
             _ if endpoint == Endpoint::Responses => self.responses_answer(key)?,
+            // Citations, results of searches, tools that were run. Strings at this level are names of things.
+            Name::Other if !SPELLS_PROMPT.contains(&self.cursor.key()) => match self.cursor.kind()? {
+                Kind::Object | Kind::Array => self.leaves("*", [0; 3], Channel::Prompt)?,
+                _ => self.cursor.skip()?,
+            },
             _ => self.cursor.skip()?,
         }
         Ok(())

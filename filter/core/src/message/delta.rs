@@ -78,7 +78,16 @@ pub fn read(endpoint: Endpoint, payload: &[u8]) -> Result<Event<'_>, BodyError> 
             let delta = delta.map(|text| Delta { lane: text.lane(), text, copies: Vec::new() });
             (delta.into_iter().collect(), answer.texts)
         }
-        _ => (deltas(answer.texts, endpoint), Vec::new()),
+        _ => {
+            // Citations and their like stand whole in an event, and whole again in the next.
+            let is_whole =
+                |text: &Text| text.channel == Channel::Prompt && !text.place.pattern().starts_with("prompt");
+            let (whole, texts) = match answer.texts.iter().any(is_whole) {
+                true => answer.texts.into_iter().partition(is_whole),
+                false => (Vec::new(), answer.texts),
+            };
+            (deltas(texts, endpoint), whole)
+        }
     };
     Ok(Event {
         deltas,

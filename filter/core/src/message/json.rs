@@ -63,6 +63,8 @@ pub(crate) struct Cursor<'a> {
     surrogates: Surrogates,
     failure: BodyError,
     keys: Keys<'a>,
+    /// Where the last key was written.
+    key: Range<usize>,
     /// Room to decode strings in.
     room: Vec<u8>,
 }
@@ -89,6 +91,7 @@ impl<'a> Cursor<'a> {
             surrogates: Surrogates::Any,
             failure,
             keys: Keys::none(),
+            key: 0..0,
             room: Vec::new(),
         }
     }
@@ -209,6 +212,11 @@ impl<'a> Cursor<'a> {
     /// The written form of a stretch of this body.
     pub(crate) fn written(&self, range: Range<usize>) -> &'a str {
         self.text.get(range).unwrap_or_default()
+    }
+
+    /// The last key, as it was written.
+    pub(super) fn key(&self) -> &'a str {
+        self.written(self.key.clone())
     }
 
     /// Passes a number and returns where it was written.
@@ -341,6 +349,7 @@ impl<'a> Cursor<'a> {
             // Nearly every key is short and without escapes.
             Some((block, length)) if block.get(length) == Some(&b'"') => {
                 self.at = start + length + 1;
+                self.key = start..start + length;
                 let written = self.text.get(start..start + length).unwrap_or_default();
                 self.keys.add(&mut members.keys, Head::new(block, length), written, Some(written))
             }
@@ -360,6 +369,7 @@ impl<'a> Cursor<'a> {
     fn any_key(&mut self, start: usize, keys: &mut Scope) -> Result<std::result::Result<Name, Duplicate>> {
         self.at = start;
         let raw = self.string()?;
+        self.key = raw.start..raw.end;
         let written = self.written(raw.start..raw.end);
         Ok(match raw.escaped {
             false => self.keys.add(keys, Head::of(written), written, Some(written)),

@@ -255,6 +255,27 @@ impl Name {
         if (self as u32) < 64 { [bit, 0] } else { [0, bit] }
     }
 
+    /// The strings of such a key are no text, wherever it stands: identifiers, words of the format, bytes in letters.
+    pub(super) fn is_opaque(self) -> bool {
+        matches!(
+            self,
+            Name::Id
+                | Name::Type
+                | Name::Index
+                | Name::Object
+                | Name::CallId
+                | Name::Status
+                | Name::FinishReason
+                | Name::Data
+                | Name::ImageUrl
+                | Name::AudioUrl
+                | Name::FileUrl
+                | Name::InputAudio
+                | Name::EncryptedContent
+                | Name::Obfuscation
+        )
+    }
+
     /// The value of such a key spells out the tokens of an answer: OpenAI's and Together's log probabilities, token ids.
     pub(super) fn spells_tokens(self) -> bool {
         matches!(

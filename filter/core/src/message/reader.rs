@@ -10,11 +10,16 @@ use super::nested;
 use super::text::{Channel, Layer, OUTSIDE, Place, Text};
 use super::{BodyError, BodyErrorKind, Unscanned};
 use crate::config::Role;
+use crate::fnv;
 use std::borrow::Cow;
 use std::ops::Range;
 
 /// Numbers that go into the brackets of a place.
 pub(super) type At = [u32; 3];
+
+/// Keys that are no [`Name`] and whose strings are no text: identifiers, and bytes in letters.
+const OPAQUE: [&str; 6] =
+    ["tool_call_id", "signature", "thought_signature", "b64_json", "cache_control", "format"];
 
 /// How much of a body there is to one text, where it has many: room for all of them is made at once.
 const BYTES_OF_A_TEXT: usize = 256;
@@ -134,6 +139,32 @@ impl<'a> Reader<'a> {
             Kind::String => self.text(place, at, channel),
             Kind::Object => self.each_member(|reader, _| reader.leaves(place, at, channel)),
             Kind::Array => self.each_item(place, |reader, _| reader.leaves(place, at, channel)),
+            _ => self.cursor.skip(),
+        }
+    }
+
+    /// A member of a message that is not known, just after its key. What a server calls its text one day is text already.
+    ///
+    /// Strings that the same keys lead to are one channel: in a stream they may be pieces.
+    pub(super) fn member(&mut self, name: Name, place: &'static str, at: At, path: u64) -> Result<()> {
+        let key = self.cursor.key();
+        if name.is_opaque() || OPAQUE.contains(&key) {
+            return self.cursor.skip();
+        }
+        self.strings(place, at, fnv::add(path, key.as_bytes()))
+    }
+
+    fn strings(&mut self, place: &'static str, at: At, path: u64) -> Result<()> {
+        match self.cursor.kind()? {
+            Kind::String => {
+                let text = self.found(place, at, Channel::Member(path as u32))?;
+                if !text.value.is_empty() && !text.value.starts_with("data:") {
+                    self.texts.push(text);
+                }
+                Ok(())
+            }
+            Kind::Object => self.each_member(|reader, name| reader.member(name, place, at, path)),
+            Kind::Array => self.each_item(place, |reader, _| reader.strings(place, at, path)),
             _ => self.cursor.skip(),
         }
     }

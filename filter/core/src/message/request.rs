@@ -200,6 +200,10 @@ impl<'a> Reader<'a> {
                 (Endpoint::Rerank, Name::Documents) => self.each_item("documents", |reader, number| {
                     reader.document("documents[]", [number, 0, 0])
                 })?,
+                // What the embedding or the ranking is for.
+                (Endpoint::Embeddings | Endpoint::Rerank, _) if self.cursor.key() == "instruction" => {
+                    self.text("instruction", [0; 3], Channel::Prompt)?
+                }
                 _ => self.cursor.skip()?,
             }
         }
@@ -213,6 +217,8 @@ impl<'a> Reader<'a> {
         let role = match key {
             Name::Messages => return self.each_item("messages", Reader::message),
             Name::Prediction => Role::Assistant,
+            // What was retrieved for the answer, as Cohere and vLLM take it.
+            Name::Documents => Role::Tool,
             Name::Tools | Name::Functions => Role::System,
             _ => return self.cursor.skip(),
         };
@@ -225,6 +231,9 @@ impl<'a> Reader<'a> {
                     _ => reader.cursor.skip(),
                 })
             })?,
+            Name::Documents => {
+                self.each_item("documents", |reader, number| reader.document("documents[]", [number, 0, 0]))?
+            }
             Name::Functions => {
                 self.each_item("functions", |reader, number| reader.definition(&FUNCTION, [number, 0, 0]))?
             }

@@ -92,6 +92,8 @@ pub enum Channel {
     FunctionName,
     /// Arguments in the older `function_call`.
     FunctionCall,
+    /// A member of a message that is not known, by a hash of the keys that lead to it.
+    Member(u32),
     /// Definition of a tool or of the wanted response format.
     Definition,
     /// `prompt`, `suffix`, `input`, `query`, `documents`.
@@ -120,7 +122,7 @@ impl Channel {
     pub fn kind(self) -> TextKind {
         use Channel::*;
         match self {
-            Content | Text | Transcript | Output(_) => TextKind::Content,
+            Content | Text | Transcript | Output(_) | Member(_) => TextKind::Content,
             Reasoning | ReasoningContent | ReasoningDetails | OutputReasoning(_) | OutputSummary(_) => {
                 TextKind::Reasoning
             }
@@ -180,6 +182,7 @@ impl Channel {
             Channel::OutputArguments => "arguments",
             Channel::OutputInput => "input",
             Channel::OutputCode => "code",
+            Channel::Member(_) => "delta.*",
             Channel::Definition | Channel::Prompt => "",
         }
     }

@@ -9,6 +9,7 @@ use super::names::Name;
 use super::reader::{At, Reader, Result};
 use super::text::Channel;
 use crate::config::Role;
+use crate::fnv;
 
 /// How deep content parts are read inside content parts: `thinking` parts hold text parts.
 const PART_DEPTH: u32 = 2;
@@ -40,6 +41,8 @@ pub(super) struct Places {
     function_call: &'static str,
     function_name: &'static str,
     function_arguments: &'static str,
+    annotations: &'static str,
+    member: &'static str,
 }
 
 macro_rules! places {
@@ -70,6 +73,8 @@ macro_rules! places {
             function_call: concat!($base, ".function_call"),
             function_name: concat!($base, ".function_call.name"),
             function_arguments: concat!($base, ".function_call.arguments"),
+            annotations: concat!($base, ".annotations"),
+            member: concat!($base, ".*"),
         }
     };
 }
@@ -123,7 +128,11 @@ impl<'a> Reader<'a> {
                 _ => reader.cursor.skip(),
             }),
             name if name.spells_tokens() => reader.leak(),
-            _ => reader.cursor.skip(),
+            // They come whole, and each stream repeats them as it likes.
+            _ if reader.cursor.key() == "annotations" => {
+                reader.leaves(places.annotations, at, Channel::Prompt)
+            }
+            name => reader.member(name, places.member, at, fnv::EMPTY),
         })?;
         Ok(role)
     }
@@ -168,7 +177,8 @@ impl<'a> Reader<'a> {
                     _ => reader.text(places.part_thinking, at, Channel::Reasoning),
                 }
             }
-            _ => reader.cursor.skip(),
+            name if Unscanned::default().of_part(name).is_some() => reader.cursor.skip(),
+            name => reader.member(name, places.part, at, fnv::EMPTY),
         })?;
         self.unscanned.count_part(kind, has_text);
         Ok(())
@@ -201,6 +211,7 @@ impl<'a> Reader<'a> {
         let first = self.texts.len();
         let [_, position, _] = at;
         let mut index = position;
+        let path = fnv::add(fnv::EMPTY, &position.to_le_bytes());
         self.each_member_of(places.tool_call, |reader, key| match key {
             Name::Index => {
                 index = reader.index()?.unwrap_or(position);
@@ -216,12 +227,13 @@ impl<'a> Reader<'a> {
             Name::Custom => reader.each_member_of(places.custom, |reader, key| match key {
                 Name::Name => reader.text(places.custom_name, at, Channel::ToolName(position)),
                 Name::Input => reader.text(places.custom_input, at, Channel::ToolInput(position)),
-                _ => reader.cursor.skip(),
+                name => reader.member(name, places.tool_call, at, path),
             }),
-            _ => reader.cursor.skip(),
+            name => reader.member(name, places.tool_call, at, path),
         })?;
         for text in self.texts.iter_mut().skip(first) {
             text.channel = match text.channel {
+                Channel::Member(path) => Channel::Member(path),
                 Channel::ToolName(_) => Channel::ToolName(index),
                 Channel::ToolInput(_) => Channel::ToolInput(index),
                 _ => Channel::ToolCall(index),
@@ -245,6 +257,18 @@ impl<'a> Reader<'a> {
 }
 
 impl Unscanned {
+    /// The count for parts of a kind that is known to be no text: what such a part is made of has the same name.
+    fn of_part(&mut self, kind: Name) -> Option<&mut u32> {
+        Some(match kind {
+            Name::ImageUrl | Name::InputImage | Name::Image | Name::ImageFile => &mut self.image,
+            Name::InputAudio | Name::AudioUrl | Name::Audio | Name::OutputAudio => &mut self.audio,
+            Name::File | Name::InputFile | Name::Document | Name::DocumentUrl | Name::FileUrl => {
+                &mut self.file
+            }
+            _ => return None,
+        })
+    }
+
     /// Counts one content part that was read, unless its text was all there is to it.
     pub(super) fn count_part(&mut self, kind: Option<Name>, has_text: bool) {
         let counter = match kind {
@@ -259,12 +283,11 @@ impl Unscanned {
                 | Name::Reference,
             ) => return,
             None if has_text => return,
-            Some(Name::ImageUrl | Name::InputImage | Name::Image | Name::ImageFile) => &mut self.image,
-            Some(Name::InputAudio | Name::AudioUrl | Name::Audio | Name::OutputAudio) => &mut self.audio,
-            Some(Name::File | Name::InputFile | Name::Document | Name::DocumentUrl | Name::FileUrl) => {
-                &mut self.file
-            }
-            _ => &mut self.other,
+            Some(kind) => match self.of_part(kind) {
+                Some(counter) => counter,
+                None => &mut self.other,
+            },
+            None => &mut self.other,
         };
         *counter = counter.saturating_add(1);
     }

@@ -92,6 +92,35 @@ fn every_channel_is_a_lane() {
 }
 
 #[test]
+fn a_member_that_is_not_known_is_a_lane_by_the_keys_that_lead_to_it() {
+    let lanes = |payload: &str| -> Vec<(Channel, String)> {
+        let event = read(Endpoint::ChatCompletions, payload);
+        event.deltas.iter().map(|delta| (delta.lane.channel, delta.text.value.to_string())).collect()
+    };
+    let first = lanes(
+        r#"{"choices":[{"delta":{"id":"no","thinking":"a","thinking_blocks":[{"type":"no","thinking":"b","signature":"no","data":"no"}],"n":1,"image":"data:no"}}]}"#,
+    );
+    let second = lanes(
+        r#"{"choices":[{"delta":{"thinking_blocks":[{"x":[]},{"thinking":"c"}],"thinking":"d","tool_call_id":"no"}}]}"#,
+    );
+    let [(plain, a), (block, b)] = first.as_slice() else { panic!("{first:?}") };
+    assert_eq!((a.as_str(), b.as_str()), ("a", "b"));
+    assert_ne!(plain, block);
+    assert_eq!(second, [(*block, "c".to_owned()), (*plain, "d".to_owned())]);
+}
+
+#[test]
+fn what_a_stream_cites_stands_whole_in_its_event() {
+    let event = read(
+        Endpoint::ChatCompletions,
+        r#"{"id":"no","citations":["a"],"choices":[{"delta":{"content":"b","annotations":[{"type":"url_citation","url_citation":{"title":"c"}}]}}],"prompt_logprobs":[{"1":{"decoded_token":"no"}}]}"#,
+    );
+    let said: Vec<&str> = event.whole.iter().map(|text| &*text.value).collect();
+    assert_eq!(said, ["a", "url_citation", "c"]);
+    assert_eq!(event.deltas.len(), 1);
+}
+
+#[test]
 fn ends_errors_and_usage_are_seen() {
     let event = read(
         Endpoint::ChatCompletions,
