@@ -130,6 +130,10 @@ const HEALTH_BODY: &str = r#"{"status":"ok"}"#;
 const KEPT_FROM_UPSTREAM: &[&str] = &[
     "x-forwarded-for",
     "x-forwarded-proto",
+    "forwarded",
+    "x-real-ip",
+    "cookie",
+    "proxy-authorization",
     "x-envoy-external-address",
     "x-envoy-internal",
     "x-provider",

@@ -223,10 +223,12 @@ fn the_upstream_gets_its_own_key_and_nothing_about_the_caller() {
         "{{targets: [{{id: a, provider: openai-compatible, base_url: 'http://127.0.0.1:{}', secret_key_ref: {{env: KEY_ONE}}}}]}}",
         echo()
     ));
-    let (status, _, head) = gateway.post("/v1/models", "x-provider: a", "{}");
+    let caller = "x-provider: a\r\ncookie: session=1\r\nproxy-authorization: Basic YTpi\r\nx-real-ip: 10.0.0.9\r\nforwarded: for=10.0.0.9";
+    let (status, _, head) = gateway.post("/v1/models", caller, "{}");
     assert_eq!(status, 200);
     assert!(head.contains("authorization: bearer sk-one\r\n"), "{head}");
-    for absent in ["client", "127.0.0.1\r\n", "x-forwarded", "x-envoy", "x-provider"] {
+    let about_the_caller = ["client", "127.0.0.1\r\n", "cookie", "proxy-", "10.0.0.9"];
+    for absent in about_the_caller.into_iter().chain(["x-forwarded", "x-envoy", "x-provider"]) {
         assert!(!head.contains(absent), "{absent} in {head}");
     }
 }

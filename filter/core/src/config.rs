@@ -1018,7 +1018,7 @@ pub struct Gateway {
     pub unscannable: Unscannable,
     /// Status of a refusal. Never 409 or 429, which SDKs retry.
     pub block_status: u16,
-    /// Paths that are forwarded without inspection, and audited as such.
+    /// Paths that are forwarded without inspection, with all that lies below them, and audited as such.
     pub passthrough_paths: Vec<String>,
 }
 

@@ -181,10 +181,13 @@ impl Exchange {
         self.dispatch(&request, body, splices, None).map(RequestStep::Dispatch)
     }
 
-    /// Whether the operator lists the path as one that is forwarded unread.
+    /// Whether the operator lists the path, or one that it lies below, as one that is forwarded unread.
     pub(super) fn is_passed_through(&self) -> bool {
         let listed = &self.gateway.config.gateway.passthrough_paths;
-        listed.iter().any(|prefix| self.head.path.starts_with(prefix.as_str()))
+        listed.iter().any(|listed| {
+            let below = self.head.path.strip_prefix(listed.trim_end_matches('/'));
+            below.is_some_and(|below| below.is_empty() || below.starts_with('/'))
+        })
     }
 
     /// A path that is not inspected: forwarded where the operator says so, refused otherwise.
