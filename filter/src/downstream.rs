@@ -424,11 +424,8 @@ impl HttpContext for DownstreamFilter {
         };
         let start = self.exchange.answer(&head);
         set_response_headers(&start.set);
-        if start.drop_content_length {
-            host::set_response_header("content-length", None);
-        }
-        if start.drop_location {
-            host::set_response_header("location", None);
+        for name in start.remove {
+            host::set_response_header(name, None);
         }
         self.answer = Some(start.mode);
         match start.mode {

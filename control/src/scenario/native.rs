@@ -50,9 +50,7 @@ fn pass(exchange: &mut Exchange, call: &Call, answer: &ModelAnswer) -> Outcome {
     let start = exchange.answer(&head);
     let mut headers = answer.headers.clone();
     set(&mut headers, start.set);
-    if start.drop_location {
-        headers.0.retain(|(name, _)| name != "location");
-    }
+    headers.0.retain(|(name, _)| !start.remove.contains(&name.as_str()));
     let body = match start.mode {
         AnswerMode::Pass => answer.pieces.concat(),
         AnswerMode::Meter => {

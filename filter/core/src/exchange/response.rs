@@ -54,10 +54,8 @@ pub struct AnswerStart {
     pub mode: AnswerMode,
     /// Headers to set now.
     pub set: Vec<(&'static str, String)>,
-    /// The body may change its length.
-    pub drop_content_length: bool,
-    /// The answer is a redirect: a client that follows it would send the text as it wrote it, past the gateway.
-    pub drop_location: bool,
+    /// Headers to remove.
+    pub remove: Vec<&'static str>,
 }
 
 /// What happens to an answer that came whole.
@@ -99,12 +97,16 @@ impl Exchange {
             let inspects = self.record.scanned.response_unread.is_none();
             self.stream = self.endpoint.map(|endpoint| Stream::new(endpoint, self.json_answer, inspects));
         }
-        AnswerStart {
-            mode,
-            set,
-            drop_content_length: mode == AnswerMode::Stream,
-            drop_location: (300..400).contains(&head.status) && self.endpoint.is_some(),
+        let mut remove = Vec::new();
+        if mode == AnswerMode::Stream {
+            // Its body may change its length.
+            remove.push("content-length");
         }
+        if (300..400).contains(&head.status) && self.endpoint.is_some() {
+            // A client that follows it would send the text as it wrote it, past the gateway.
+            remove.push("location");
+        }
+        AnswerStart { mode, set, remove }
     }
 
     fn mode(&mut self, head: &AnswerHead) -> AnswerMode {
