@@ -307,7 +307,7 @@ impl Exchange {
         if stream.is_json {
             open_json(&mut event.whole, &data);
         }
-        let edited = match event.whole.is_empty() {
+        let edited = match event.whole.is_empty() && event.so_far.is_empty() {
             true => None,
             false => self.copies(gateway, stream, &event, &data)?,
         };
@@ -382,6 +382,14 @@ impl Exchange {
         data: &[u8],
     ) -> Result<Option<Vec<u8>>, Stop> {
         let mut splices: Vec<Splice> = Vec::new();
+        if stream.inspects {
+            // It ends where a match may only have begun, and what is held of its lane is in it.
+            event
+                .so_far
+                .iter()
+                .filter(|text| !text.value.is_empty())
+                .for_each(|text| text.replace("", &mut splices));
+        }
         let mut findings = Vec::new();
         let known = stream.lanes.len();
         for text in event.whole.iter().filter(|text| !text.value.is_empty()) {

@@ -20,6 +20,8 @@ const SPELLS_PROMPT: [&str; 2] = ["prompt_logprobs", "prompt_token_ids"];
 #[derive(Default)]
 pub(super) struct Answer<'a> {
     pub(super) texts: Vec<Text<'a>>,
+    /// Texts of a streamed choice that say all that it said so far, beside what it adds.
+    pub(super) so_far: Vec<Text<'a>>,
     pub(super) leaks: Vec<(u32, Range<usize>)>,
     pub(super) finish_reasons: Vec<(u32, Cow<'a, str>)>,
     pub(super) usage: Option<Usage>,
@@ -109,6 +111,8 @@ impl<'a> Reader<'a> {
         let (first_text, first_leak) = (self.texts.len(), self.leaks.len());
         let mut index = number;
         let mut finish_reason = None;
+        let mut message = None;
+        let mut has_delta = false;
         self.each_member_of("choices[]", |reader, key| {
             match key {
                 Name::Index => index = reader.index()?.unwrap_or(number),
@@ -118,9 +122,14 @@ impl<'a> Reader<'a> {
                         Name::Message => ("choices[].message", &turn::ANSWER),
                         _ => ("choices[].delta", &turn::DELTA),
                     };
+                    has_delta |= key == Name::Delta;
+                    let first = reader.texts.len();
                     match reader.cursor.kind()? {
                         Kind::Object => {
                             reader.turn(places, number, arguments)?;
+                            if key == Name::Message {
+                                message = Some((first, reader.texts.len()));
+                            }
                         }
                         _ => reader.nothing_at(place)?,
                     }
@@ -133,10 +142,13 @@ impl<'a> Reader<'a> {
             }
             Ok(())
         })?;
-        let texts = self.texts.get_mut(first_text..).unwrap_or_default();
-        for text in texts.iter_mut() {
+        for text in self.texts.iter_mut().skip(first_text) {
             text.choice = index;
         }
+        if let Some((first, end)) = message.filter(|_| has_delta && arguments == Arguments::Piece) {
+            answer.so_far.extend(self.texts.drain(first..end));
+        }
+        let texts = self.texts.get_mut(first_text..).unwrap_or_default();
         if arguments == Arguments::Piece {
             // Together sends the copy first. Its original has to be known when the copy is looked at.
             repeats_last(texts);

@@ -19,6 +19,8 @@ pub struct Event<'a> {
     pub deltas: Vec<Delta<'a>>,
     /// Texts that stand whole in it, for lanes that may have come in pieces before.
     pub whole: Vec<Text<'a>>,
+    /// Texts that say again all that a choice said so far, where the choice goes on: Perplexity's `message` beside `delta`.
+    pub so_far: Vec<Text<'a>>,
     /// Choices, or output items, that end with this event.
     pub finished: Vec<u32>,
     /// The one lane that ends with this event.
@@ -58,6 +60,7 @@ impl Event<'_> {
     /// It only adds texts to lanes that go on.
     pub(super) fn says_nothing_else(&self) -> bool {
         self.whole.is_empty()
+            && self.so_far.is_empty()
             && self.finished.is_empty()
             && self.finish_reasons.is_empty()
             && self.lane_done.is_none()
@@ -71,7 +74,7 @@ impl Event<'_> {
 pub fn read(endpoint: Endpoint, payload: &[u8]) -> Result<Event<'_>, BodyError> {
     let mut answer = answer::read(endpoint, payload, Arguments::Piece)?;
     let mut finished: Vec<u32> = answer.finish_reasons.iter().map(|(choice, _)| *choice).collect();
-    let (deltas, whole) = match endpoint {
+    let (deltas, mut whole) = match endpoint {
         Endpoint::Responses => {
             finished.extend(answer.event.item_done);
             let delta = responses::take_delta(&mut answer.texts, &answer.event);
@@ -89,9 +92,13 @@ pub fn read(endpoint: Endpoint, payload: &[u8]) -> Result<Event<'_>, BodyError> 
             (deltas(texts, endpoint), whole)
         }
     };
+    let (complete, so_far): (Vec<Text>, Vec<Text>) =
+        answer.so_far.into_iter().partition(|text| finished.contains(&text.choice));
+    whole.extend(complete);
     Ok(Event {
         deltas,
         whole,
+        so_far,
         finished,
         lane_done: answer.event.lane_done,
         finish_reasons: answer.finish_reasons,

@@ -110,6 +110,24 @@ fn a_member_that_is_not_known_is_a_lane_by_the_keys_that_lead_to_it() {
 }
 
 #[test]
+fn what_a_choice_said_so_far_adds_nothing_to_its_lanes() {
+    let choice = |reason: &str| {
+        format!(
+            r#"{{"choices":[{{"index":3,"message":{{"content":"ab"}},"delta":{{"content":"b"}},"finish_reason":{reason}}}]}}"#
+        )
+    };
+    let (goes_on, ends) = (choice("null"), choice(r#""stop""#));
+    let event = read(Endpoint::ChatCompletions, &goes_on);
+    assert_eq!((event.deltas.len(), event.whole.len(), event.so_far.len()), (1, 0, 1));
+    let event = read(Endpoint::ChatCompletions, &ends);
+    assert_eq!((event.deltas.len(), event.whole.len(), event.so_far.len()), (1, 1, 0));
+    assert_eq!((event.whole[0].choice, &*event.whole[0].value), (3, "ab"));
+    // Some servers stream messages in place of deltas.
+    let event = read(Endpoint::ChatCompletions, r#"{"choices":[{"message":{"content":"a"}}]}"#);
+    assert_eq!((event.deltas.len(), event.so_far.len()), (1, 0));
+}
+
+#[test]
 fn what_a_stream_cites_stands_whole_in_its_event() {
     let event = read(
         Endpoint::ChatCompletions,
