@@ -39,8 +39,15 @@ pub const SAFETY: Settings = Settings {
 };
 /// A tool's result needs this much less to be an attack.
 pub const DATA: f64 = 0.15;
-/// Share of harmless texts of unseen sources that may reach 0.8.
-const FALSE_ALARMS: f64 = 0.01;
+/// Share of harmless texts of unseen sources that may reach 0.8. For safety half of that: the texts nearest to it are those of
+/// people who ask for help.
+fn false_alarms(task: Task) -> f64 {
+    match task {
+        Task::Injection => 0.01,
+        Task::Safety => 0.005,
+    }
+}
+
 /// Share of the segments of harmless texts that the rules need not read.
 const CALM: f64 = 0.97;
 /// The logit of 0.8.
@@ -55,7 +62,7 @@ pub fn model(matrix: &Matrix, task: Task, settings: Settings) -> Model {
     let weights = learn(&rows, &matrix.kin, task, &settings, |row| source(group(row)));
     // The constant of the fit is in the intercept: scores are compared, and 0.8 is put where the false alarms are.
     let unseen = Unseen::of(matrix, task, &settings);
-    let threshold = f64::from(unseen.curves(matrix, task).0.threshold(FALSE_ALARMS));
+    let threshold = f64::from(unseen.curves(matrix, task).0.threshold(false_alarms(task)));
     let gate = gate(&weights, &rows, task, settings.least);
     Model { weights, settings, slope: SLOPE, intercept: LOGIT_OF_08 - SLOPE * threshold, gate }
 }

@@ -6,7 +6,7 @@
 use crate::learn::{Settings, Task, learn, score};
 use crate::matrix::{Matrix, Row};
 use kt_eval::curve::Curve;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Fold of a group, by the beginning of its `source/family`; none is in every training set.
 const INJECTION: &[(&str, &str)] = &[
@@ -148,11 +148,24 @@ impl Unseen {
         unseen
     }
 
-    /// The curve over all folds; of safety without the harmless texts that are close to the line, which come second.
+    /// The curve over all folds; of safety without the harmless texts that are close to the line, which come second. Harmless
+    /// texts that nearly repeat one another, as the notices of one bank do, count once, by the highest score.
     pub fn curves(&self, matrix: &Matrix, task: Task) -> (Curve, Curve) {
         let (mut positives, mut ordinary, mut close) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, score) in &self.scores {
+        let mut known: BTreeMap<u16, Vec<BTreeSet<u16>>> = BTreeMap::new();
+        let mut scores: Vec<&(usize, f64)> = self.scores.iter().collect();
+        scores.sort_by(|one, other| other.1.total_cmp(&one.1));
+        for (index, score) in scores {
             let Some(row) = matrix.rows.get(*index) else { continue };
+            if task.label(row) == Some(false) {
+                let features: BTreeSet<u16> =
+                    row.readings.iter().take(1).flatten().flatten().copied().collect();
+                let known = known.entry(row.group).or_default();
+                if known.iter().any(|other| nearly_repeats(&features, other)) {
+                    continue;
+                }
+                known.push(features);
+            }
             let group = matrix.groups.get(usize::from(row.group)).map_or("", String::as_str);
             let list = match task.label(row) {
                 Some(true) => &mut positives,
@@ -182,6 +195,13 @@ impl Unseen {
         }
         families
     }
+}
+
+/// Whether two texts share most of their features.
+fn nearly_repeats(one: &BTreeSet<u16>, other: &BTreeSet<u16>) -> bool {
+    let (fewer, more) = (one.len().min(other.len()), one.len().max(other.len()));
+    // Most pairs differ too much in length to look at.
+    2 * fewer > more && 2 * one.intersection(other).count() > more
 }
 
 /// The source of a group, which is what is balanced; of our own texts also the family, because one file holds many kinds.
