@@ -11,6 +11,9 @@ const SHORT: usize = 500;
 const LONG: usize = 260;
 const DISGUISED: usize = 900;
 const TAILED: usize = 200;
+const SHUFFLED: usize = 300;
+/// Words of a shuffled text, at least and at most.
+const SHUFFLED_WORDS: (usize, usize) = (40, 400);
 /// Bytes of a long document, at least and at most.
 const LONG_BYTES: (usize, usize) = (3000, 8000);
 /// Texts longer than this are not put into others.
@@ -61,6 +64,7 @@ pub fn compose(own: &[Sample], corpora: &[Sample]) -> Vec<Sample> {
         made.extend(tailed(&asks, index, true));
         made.extend(tailed(&stock.plain, index, false));
     }
+    made.extend((0..SHUFFLED).filter_map(|index| stock.shuffled(index)));
     made
 }
 
@@ -111,6 +115,20 @@ impl Stock<'_> {
             _ => body,
         };
         Some(sample(text, attacked, if attacked { "indirect" } else { "benign_doc" }, "en"))
+    }
+
+    /// Words of harmless texts in any order: it is what words say together that makes an attack, not that many of them are there.
+    fn shuffled(&self, index: usize) -> Option<Sample> {
+        let mut chance = Chance::of(&["shuffled", &index.to_string()]);
+        let (least, most) = SHUFFLED_WORDS;
+        let wanted = least + chance.below(most - least);
+        let english: Vec<&&Sample> = self.plain.iter().filter(|sample| sample.lang == "en").collect();
+        let mut words: Vec<&str> = Vec::new();
+        while words.len() < wanted {
+            words.extend(chance.pick(&english)?.text.split_whitespace());
+        }
+        chance.shuffle(&mut words);
+        Some(sample(words.join(" "), false, "benign_words", "en"))
     }
 
     /// Several thousand bytes, perhaps with one order.

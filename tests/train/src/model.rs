@@ -39,11 +39,11 @@ pub const SAFETY: Settings = Settings {
 };
 /// A tool's result needs this much less to be an attack.
 pub const DATA: f64 = 0.15;
-/// Share of harmless texts of unseen sources that may reach 0.8. For safety half of that: the texts nearest to it are those of
-/// people who ask for help.
+/// Share of harmless texts of unseen sources that may reach 0.8. For safety fewer: the texts nearest to it are those of people
+/// who ask for help.
 fn false_alarms(task: Task) -> f64 {
     match task {
-        Task::Injection => 0.01,
+        Task::Injection => 0.013,
         Task::Safety => 0.005,
     }
 }
