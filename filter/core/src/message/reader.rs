@@ -27,6 +27,15 @@ const BYTES_OF_A_TEXT: usize = 256;
 /// The most that room is made for before they are seen.
 const MOST_TEXTS_AT_ONCE: usize = 64;
 
+/// Whether it is bytes in letters with their media type before them (RFC 2397). Nothing that a person wrote is.
+fn is_data_url(text: &str) -> bool {
+    let of_base64 = text.strip_prefix("data:").and_then(|rest| rest.split_once(";base64,"));
+    let is_base64 =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=');
+    of_base64
+        .is_some_and(|(media, bytes)| !media.contains(char::is_whitespace) && bytes.bytes().all(is_base64))
+}
+
 pub(super) struct Reader<'a> {
     pub(super) cursor: Cursor<'a>,
     pub(super) texts: Vec<Text<'a>>,
@@ -158,7 +167,7 @@ impl<'a> Reader<'a> {
         match self.cursor.kind()? {
             Kind::String => {
                 let text = self.found(place, at, Channel::Member(path as u32))?;
-                if !text.value.is_empty() && !text.value.starts_with("data:") {
+                if !text.value.is_empty() && !is_data_url(&text.value) {
                     self.texts.push(text);
                 }
                 Ok(())

@@ -211,7 +211,6 @@ impl<'a> Reader<'a> {
         let first = self.texts.len();
         let [_, position, _] = at;
         let mut index = position;
-        let path = fnv::add(fnv::EMPTY, &position.to_le_bytes());
         self.each_member_of(places.tool_call, |reader, key| match key {
             Name::Index => {
                 index = reader.index()?.unwrap_or(position);
@@ -222,18 +221,19 @@ impl<'a> Reader<'a> {
                 Name::Arguments => {
                     reader.arguments(places.tool_arguments, at, Channel::ToolCall(position), arguments)
                 }
-                _ => reader.cursor.skip(),
+                name => reader.member(name, places.tool_call, at, fnv::EMPTY),
             }),
             Name::Custom => reader.each_member_of(places.custom, |reader, key| match key {
                 Name::Name => reader.text(places.custom_name, at, Channel::ToolName(position)),
                 Name::Input => reader.text(places.custom_input, at, Channel::ToolInput(position)),
-                name => reader.member(name, places.tool_call, at, path),
+                name => reader.member(name, places.tool_call, at, fnv::EMPTY),
             }),
-            name => reader.member(name, places.tool_call, at, path),
+            name => reader.member(name, places.tool_call, at, fnv::EMPTY),
         })?;
         for text in self.texts.iter_mut().skip(first) {
             text.channel = match text.channel {
-                Channel::Member(path) => Channel::Member(path),
+                // Calls are apart, whatever their keys are.
+                Channel::Member(path) => Channel::Member(path.rotate_left(8) ^ index.wrapping_add(1)),
                 Channel::ToolName(_) => Channel::ToolName(index),
                 Channel::ToolInput(_) => Channel::ToolInput(index),
                 _ => Channel::ToolCall(index),

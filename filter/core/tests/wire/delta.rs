@@ -98,7 +98,7 @@ fn a_member_that_is_not_known_is_a_lane_by_the_keys_that_lead_to_it() {
         event.deltas.iter().map(|delta| (delta.lane.channel, delta.text.value.to_string())).collect()
     };
     let first = lanes(
-        r#"{"choices":[{"delta":{"id":"no","thinking":"a","thinking_blocks":[{"type":"no","thinking":"b","signature":"no","data":"no"}],"n":1,"image":"data:no"}}]}"#,
+        r#"{"choices":[{"delta":{"id":"no","thinking":"a","thinking_blocks":[{"type":"no","thinking":"b","signature":"no","data":"no"}],"n":1,"image":"data:image/png;base64,bm8="}}]}"#,
     );
     let second = lanes(
         r#"{"choices":[{"delta":{"thinking_blocks":[{"x":[]},{"thinking":"c"}],"thinking":"d","tool_call_id":"no"}}]}"#,
@@ -107,6 +107,13 @@ fn a_member_that_is_not_known_is_a_lane_by_the_keys_that_lead_to_it() {
     assert_eq!((a.as_str(), b.as_str()), ("a", "b"));
     assert_ne!(plain, block);
     assert_eq!(second, [(*block, "c".to_owned()), (*plain, "d".to_owned())]);
+    // A word in front makes nobody's text a picture, and each call has lanes of its own.
+    let words = lanes(
+        r#"{"choices":[{"delta":{"note":"data: e;base64, f","tool_calls":[{"index":1,"x":"g"},{"index":2,"x":"h"}]}}]}"#,
+    );
+    let [(_, e), (one, _), (two, _)] = words.as_slice() else { panic!("{words:?}") };
+    assert_eq!(e, "data: e;base64, f");
+    assert_ne!(one, two);
 }
 
 #[test]
