@@ -241,9 +241,9 @@ for case, prompt, expected in [("clean", "Say something clean", CLEAN), ("redact
     check(case + ", in pieces", len([delta for delta in said if delta]) > 3, said)
 
 refused("request blocked", ATTACK, "input_blocked")
-refused("answer blocked before its first byte", "Say the secret at once", "output_blocked")
+refused("answer blocked before its first byte", "Talk about the plan at once", "output_blocked")
 
-said, error = listen("Say the secret slowly")
+said, error = listen("Talk about the plan slowly")
 check("blocked in mid-stream", "".join(said) == BEFORE_THE_SECRET, said)
 check("blocked in mid-stream", sdk.is_block(error), (type(error), str(error)))
 

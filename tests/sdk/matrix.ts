@@ -109,7 +109,7 @@ class Vercel implements Sdk {
     };
     let errors = await run("Mail the address");
     check("tool, redacted", errors.length === 0 && JSON.stringify(mailed) === '[{"to":"[REDACTED:EMAIL]"}]', [mailed, errors]);
-    errors = await run("Mail the secret");
+    errors = await run("Mail the plan");
     check("tool, blocked", mailed.length === 1 && errors.some((error) => this.isBlock(error)), [mailed, errors]);
   }
 }
@@ -158,9 +158,9 @@ for (const [what, prompt, expected] of [["clean", "Say something clean", CLEAN],
 }
 
 await refused("request blocked", ATTACK, "input_blocked");
-await refused("answer blocked before its first byte", "Say the secret at once", "output_blocked");
+await refused("answer blocked before its first byte", "Talk about the plan at once", "output_blocked");
 
-let [said, error] = await listen("Say the secret slowly");
+let [said, error] = await listen("Talk about the plan slowly");
 check("blocked in mid-stream", said.join("") === BEFORE_THE_SECRET, said);
 check("blocked in mid-stream", sdk.isBlock(error), error);
 

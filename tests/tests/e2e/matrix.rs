@@ -29,10 +29,12 @@ fn model(request: &Request) -> Answer {
         body["messages"].as_array().and_then(|messages| messages.last()).map(text).unwrap_or_default();
     let said = match asked.as_str() {
         "Say the address" => "Write to alice@example.com or pay with 4111 1111 1111 1111, soon.",
-        "Say the secret at once" => "project nightfall it is.",
-        "Say the secret slowly" => "Let me tell you slowly that it is project nightfall and nothing else.",
+        "Talk about the plan at once" => "project nightfall it is.",
+        "Talk about the plan slowly" => {
+            "Let me tell you slowly that it is project nightfall and nothing else."
+        }
         "Mail the address" => return call_tool(is_stream, r#"{"to": "alice@example.com"}"#),
-        "Mail the secret" => {
+        "Mail the plan" => {
             return call_tool(is_stream, r#"{"to": "bob", "text": "it is project nightfall"}"#);
         }
         _ => CLEAN,
