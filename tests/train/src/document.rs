@@ -64,7 +64,8 @@ pub fn compose(own: &[Sample], corpora: &[Sample]) -> Vec<Sample> {
         made.extend(tailed(&asks, index, true));
         made.extend(tailed(&stock.plain, index, false));
     }
-    made.extend((0..SHUFFLED).filter_map(|index| stock.shuffled(index)));
+    let english: Vec<&Sample> = stock.plain.iter().copied().filter(|sample| sample.lang == "en").collect();
+    made.extend((0..SHUFFLED).filter_map(|index| shuffled(&english, index)));
     made
 }
 
@@ -117,20 +118,6 @@ impl Stock<'_> {
         Some(sample(text, attacked, if attacked { "indirect" } else { "benign_doc" }, "en"))
     }
 
-    /// Words of harmless texts in any order: it is what words say together that makes an attack, not that many of them are there.
-    fn shuffled(&self, index: usize) -> Option<Sample> {
-        let mut chance = Chance::of(&["shuffled", &index.to_string()]);
-        let (least, most) = SHUFFLED_WORDS;
-        let wanted = least + chance.below(most - least);
-        let english: Vec<&&Sample> = self.plain.iter().filter(|sample| sample.lang == "en").collect();
-        let mut words: Vec<&str> = Vec::new();
-        while words.len() < wanted {
-            words.extend(chance.pick(&english)?.text.split_whitespace());
-        }
-        chance.shuffle(&mut words);
-        Some(sample(words.join(" "), false, "benign_words", "en"))
-    }
-
     /// Several thousand bytes, perhaps with one order.
     fn long(&self, index: usize, attacked: bool) -> Option<Sample> {
         let mut chance = Chance::of(&["long", &index.to_string(), if attacked { "1" } else { "0" }]);
@@ -173,6 +160,19 @@ impl Stock<'_> {
         let family = if attacked { "obfuscated" } else { "benign_obfuscated" };
         Some(sample(text, attacked, family, &original.lang))
     }
+}
+
+/// Words of harmless texts in any order: it is what words say together that makes an attack, not that many of them are there.
+fn shuffled(plain: &[&Sample], index: usize) -> Option<Sample> {
+    let mut chance = Chance::of(&["shuffled", &index.to_string()]);
+    let (least, most) = SHUFFLED_WORDS;
+    let wanted = least + chance.below(most - least);
+    let mut words: Vec<&str> = Vec::new();
+    while words.len() < wanted {
+        words.extend(chance.pick(plain)?.text.split_whitespace());
+    }
+    chance.shuffle(&mut words);
+    Some(sample(words.join(" "), false, "benign_words", "en"))
 }
 
 /// A request with a tail as optimisers append it: words, glue and brackets without sense.

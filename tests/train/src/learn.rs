@@ -66,6 +66,8 @@ pub struct Settings {
     pub alike: f64,
     /// The same of other forms of the word.
     pub forms: f64,
+    /// Share of harmless texts of unseen sources that may reach 0.8.
+    pub false_alarms: f64,
 }
 
 /// What is added to each count, so that a feature that stands on one side only is not infinitely one-sided.

@@ -23,6 +23,7 @@ pub const INJECTION: Settings = Settings {
     sided: 0.0,
     alike: 0.7,
     forms: 0.5,
+    false_alarms: 0.013,
 };
 /// Chosen by leaving sources out.
 pub const SAFETY: Settings = Settings {
@@ -36,18 +37,11 @@ pub const SAFETY: Settings = Settings {
     sided: 1.0,
     alike: 0.7,
     forms: 0.7,
+    // Fewer: the texts nearest to 0.8 are those of people who ask for help.
+    false_alarms: 0.005,
 };
 /// A tool's result needs this much less to be an attack.
 pub const DATA: f64 = 0.15;
-/// Share of harmless texts of unseen sources that may reach 0.8. For safety fewer: the texts nearest to it are those of people
-/// who ask for help.
-fn false_alarms(task: Task) -> f64 {
-    match task {
-        Task::Injection => 0.013,
-        Task::Safety => 0.005,
-    }
-}
-
 /// Share of the segments of harmless texts that the rules need not read.
 const CALM: f64 = 0.97;
 /// The logit of 0.8.
@@ -62,7 +56,7 @@ pub fn model(matrix: &Matrix, task: Task, settings: Settings) -> Model {
     let weights = learn(&rows, &matrix.kin, task, &settings, |row| source(group(row)));
     // The constant of the fit is in the intercept: scores are compared, and 0.8 is put where the false alarms are.
     let unseen = Unseen::of(matrix, task, &settings);
-    let threshold = f64::from(unseen.curves(matrix, task).0.threshold(false_alarms(task)));
+    let threshold = f64::from(unseen.curves(matrix, task).0.threshold(settings.false_alarms));
     let gate = gate(&weights, &rows, task, settings.least);
     Model { weights, settings, slope: SLOPE, intercept: LOGIT_OF_08 - SLOPE * threshold, gate }
 }

@@ -157,7 +157,8 @@ impl Unseen {
         scores.sort_by(|one, other| other.1.total_cmp(&one.1));
         for (index, score) in scores {
             let Some(row) = matrix.rows.get(*index) else { continue };
-            if task.label(row) == Some(false) {
+            let label = task.label(row);
+            if label == Some(false) {
                 let features: BTreeSet<u16> =
                     row.readings.iter().take(1).flatten().flatten().copied().collect();
                 let known = known.entry(row.group).or_default();
@@ -167,7 +168,7 @@ impl Unseen {
                 known.push(features);
             }
             let group = matrix.groups.get(usize::from(row.group)).map_or("", String::as_str);
-            let list = match task.label(row) {
+            let list = match label {
                 Some(true) => &mut positives,
                 _ if task == Task::Safety && !group.contains("/benign_") => &mut close,
                 _ => &mut ordinary,

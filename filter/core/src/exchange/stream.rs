@@ -307,10 +307,7 @@ impl Exchange {
         if stream.is_json {
             open_json(&mut event.whole, &data);
         }
-        let edited = match event.whole.is_empty() && event.so_far.is_empty() {
-            true => None,
-            false => self.copies(gateway, stream, &event, &data)?,
-        };
+        let edited = self.copies(gateway, stream, &event, &data)?;
         // The events of `/v1/responses` are numbered.
         let waits_for_all = parts.first.is_none() || stream.endpoint == Endpoint::Responses;
         let divisible = parts.first.is_some()
@@ -371,7 +368,7 @@ impl Exchange {
         }
     }
 
-    /// Inspects the texts that stand whole in an event; the event's data with its edits, if there are any.
+    /// Inspects the texts that stand whole in an event, and empties those that cannot; its data with the edits, if any.
     ///
     /// Most of them repeat what came in pieces. Inspected alike they are edited alike; they are counted only where they are new.
     fn copies(

@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
                     _ => reader.text(places.part_thinking, at, Channel::Reasoning),
                 }
             }
-            name if Unscanned::default().of_part(name).is_some() => reader.cursor.skip(),
+            name if count_of(name).is_some() => reader.cursor.skip(),
             name => reader.member(name, places.part, at, fnv::EMPTY),
         })?;
         self.unscanned.count_part(kind, has_text);
@@ -257,18 +257,6 @@ impl<'a> Reader<'a> {
 }
 
 impl Unscanned {
-    /// The count for parts of a kind that is known to be no text: what such a part is made of has the same name.
-    fn of_part(&mut self, kind: Name) -> Option<&mut u32> {
-        Some(match kind {
-            Name::ImageUrl | Name::InputImage | Name::Image | Name::ImageFile => &mut self.image,
-            Name::InputAudio | Name::AudioUrl | Name::Audio | Name::OutputAudio => &mut self.audio,
-            Name::File | Name::InputFile | Name::Document | Name::DocumentUrl | Name::FileUrl => {
-                &mut self.file
-            }
-            _ => return None,
-        })
-    }
-
     /// Counts one content part that was read, unless its text was all there is to it.
     pub(super) fn count_part(&mut self, kind: Option<Name>, has_text: bool) {
         let counter = match kind {
@@ -283,14 +271,27 @@ impl Unscanned {
                 | Name::Reference,
             ) => return,
             None if has_text => return,
-            Some(kind) => match self.of_part(kind) {
-                Some(counter) => counter,
+            _ => match kind.and_then(count_of) {
+                Some(count) => count(self),
                 None => &mut self.other,
             },
-            None => &mut self.other,
         };
         *counter = counter.saturating_add(1);
     }
+}
+
+/// The count for parts of a kind that is known to be no text. What such a part is made of has the same name.
+fn count_of(kind: Name) -> Option<fn(&mut Unscanned) -> &mut u32> {
+    Some(match kind {
+        Name::ImageUrl | Name::InputImage | Name::Image | Name::ImageFile => |unscanned| &mut unscanned.image,
+        Name::InputAudio | Name::AudioUrl | Name::Audio | Name::OutputAudio => {
+            |unscanned| &mut unscanned.audio
+        }
+        Name::File | Name::InputFile | Name::Document | Name::DocumentUrl | Name::FileUrl => {
+            |unscanned| &mut unscanned.file
+        }
+        _ => return None,
+    })
 }
 
 /// `None` for a role that is not known; its texts keep the role that is inspected most.
